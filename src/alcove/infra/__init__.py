@@ -1,0 +1,1 @@
+"""Technique without domain words: database, HTTP, logging, secrets, files, jobs, embeddings, vectors."""

@@ -1,0 +1,149 @@
+"""The two faces of an error on the wire; the only place where errors are rendered.
+
+`/api/*` answers RFC 9457 problem details, the OpenAI-compatible `/v1/*` answers OpenAI's error object.
+"""
+
+import math
+from collections.abc import Mapping
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from alcove.kernel.errors import (
+    AlcoveError,
+    FieldError,
+    Forbidden,
+    InternalError,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    TooLarge,
+    UpstreamError,
+)
+
+log = structlog.get_logger(__name__)
+
+_TYPE_BASE = "https://alcove.invalid/errors/"
+
+
+class ProblemField(BaseModel):
+    """One field at fault."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Problem details as RFC 9457 has them, with Alcove's `code`, `trace_id` and `errors`."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"code": "not_found", "status": 404, "title": "Not found"}})
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    code: str
+    trace_id: str | None = None
+    errors: list[ProblemField] | None = None
+
+
+def problem(error: AlcoveError, *, instance: str | None = None, trace_id: str | None = None) -> Problem:
+    """Gives an error as problem details."""
+    return Problem(
+        type=f"{_TYPE_BASE}{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        instance=instance,
+        code=error.code,
+        trace_id=trace_id,
+        errors=[ProblemField(field=each.field, message=each.message) for each in error.fields] or None,
+    )
+
+
+def openai_error(error: AlcoveError) -> dict[str, object]:
+    """Gives an error as the body OpenAI's clients understand."""
+    code = error.upstream_code if isinstance(error, UpstreamError) and error.upstream_code else error.code
+    param = error.fields[0].field if error.fields else None
+    return {"error": {"message": error.detail, "type": error.type, "param": param, "code": code}}
+
+
+def error_headers(error: AlcoveError) -> dict[str, str]:
+    """Gives the response headers that belong to an error."""
+    headers = dict(error.headers)
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, NotAuthenticated):
+        headers.setdefault("www-authenticate", "Bearer")
+    return headers
+
+
+def is_openai_path(path: str) -> bool:
+    """Tells which face a path has."""
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def render(error: AlcoveError, path: str, *, request_id: str | None = None) -> Response:
+    """Gives the response to an error, in the face of the path."""
+    headers = error_headers(error)
+    if is_openai_path(path):
+        return JSONResponse(openai_error(error), status_code=error.status, headers=headers)
+    body = problem(error, instance=path, trace_id=request_id).model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, status_code=error.status, headers=headers, media_type="application/problem+json")
+
+
+def validation_error(errors: list[Mapping[str, object]]) -> InvalidRequest:
+    """Gives pydantic's complaints as one error that names every field."""
+    fields = tuple(
+        FieldError(field=_path(each.get("loc", ())), message=str(each.get("msg", "is not valid"))) for each in errors
+    )
+    detail = "; ".join(f"{each.field}: {each.message}" for each in fields[:5]) or None
+    return InvalidRequest(detail, fields=fields)
+
+
+def from_http_exception(error: HTTPException) -> AlcoveError:
+    """Gives the framework's own refusals (no such route, wrong method) as ours."""
+    kinds: dict[int, type[AlcoveError]] = {401: NotAuthenticated, 403: Forbidden, 404: NotFound, 413: TooLarge}
+    kind = kinds.get(error.status_code, InvalidRequest)
+    detail = "There is no such address here." if error.status_code == NotFound.status else str(error.detail)
+    made = kind(detail, headers=error.headers)
+    made.status = error.status_code
+    return made
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Makes the application answer every error in the right face."""
+
+    def request_id(request: Request) -> str | None:
+        return getattr(request.state, "request_id", None)
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        known = error if isinstance(error, AlcoveError) else InternalError()
+        if isinstance(known, InternalError):
+            log.error("request_failed", path=request.scope["path"], exc_info=error)
+        return render(known, request.scope["path"], request_id=request_id(request))
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        errors = error.errors() if isinstance(error, RequestValidationError) else []
+        return render(validation_error(list(errors)), request.scope["path"], request_id=request_id(request))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        known = from_http_exception(error) if isinstance(error, HTTPException) else InternalError()
+        return render(known, request.scope["path"], request_id=request_id(request))
+
+    app.add_exception_handler(AlcoveError, on_error)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_error)
+
+
+def _path(location: object) -> str:
+    parts = [str(part) for part in location] if isinstance(location, list | tuple) else [str(location)]
+    if parts and parts[0] in {"body", "query", "path", "header"} and len(parts) > 1:
+        parts = parts[1:]
+    return ".".join(parts)

@@ -1,0 +1,148 @@
+"""The ports of everything that answers: models, embedding models, and the places they come from.
+
+Its twin, the `Filter` that acts around an answer, is in `alcove.kernel.filters`.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from alcove.kernel.chat import ChatRequest, Delta, Usage
+from alcove.kernel.principal import Principal
+from alcove.kernel.trace import Tracer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """What is known of a model before it is asked.
+
+    Attributes:
+        id: What clients send as `model`.
+        kind: `chat` or `embedding`.
+        name: What people read.
+        provider: Who serves it (`alcove`, `ollama`, `openai`, …): OpenTelemetry's `gen_ai.provider.name`.
+        owned_by: `owned_by` of OpenAI's model object.
+        description: One sentence for the model picker.
+        created: Unix seconds, as in OpenAI's model object.
+        is_generative: Whether it writes text of its own (the reader and embedding models do not).
+        is_composite: Whether it answers by asking other models; their calls are traced, and its own is a span around them.
+        reads_sources: Whether it takes `ChatRequest.sources` as they are, without having them rendered into the prompt.
+        capabilities: Words such as `tools`, `vision`, `reasoning`.
+    """
+
+    id: str
+    kind: Literal["chat", "embedding"] = "chat"
+    name: str = ""
+    provider: str = "alcove"
+    owned_by: str = "alcove"
+    description: str = ""
+    created: int = 0
+    is_generative: bool = True
+    is_composite: bool = False
+    reads_sources: bool = False
+    capabilities: tuple[str, ...] = ()
+
+
+class Pricing(Protocol):
+    """Knows what calls cost."""
+
+    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:
+        """Gives the price of a call in US dollars; None when the price is not known, never 0 for that."""
+        ...
+
+
+class NoPricing:
+    """Knows no price."""
+
+    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:  # noqa: ARG002  the port's signature
+        """Gives None: not known."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallContext:
+    """What a model may know of the turn it answers in.
+
+    Attributes:
+        principal: Who is asking.
+        tracer: Where observations go.
+        request_id: Id of the HTTP request, to hand on to upstreams.
+        pricing: What calls cost.
+    """
+
+    principal: Principal
+    tracer: Tracer
+    request_id: str = ""
+    pricing: Pricing = field(default_factory=NoPricing)
+
+
+class Model(Protocol):
+    """Anything that answers."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives what is known of the model."""
+        ...
+
+    def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+        """Answers piece by piece; an async generator, closed early when nobody wants the rest.
+
+        The last delta carries `finish_reason`; `usage` is on it or on the one after. Closing the generator must end the
+        upstream call.
+
+        Raises:
+            AlcoveError: Before the first delta, when the model cannot answer; after it, when the answer breaks off.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embeddings:
+    """Vectors for a list of texts.
+
+    Attributes:
+        vectors: One per text, in order; each a list of `dimensions` floats, unit length.
+        usage: Input tokens of all texts together.
+    """
+
+    vectors: Sequence[Sequence[float]]
+    usage: Usage = field(default_factory=Usage)
+
+
+class EmbeddingModel(Protocol):
+    """Anything that turns texts into vectors."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives what is known of the model; `kind` is `embedding`."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Gives the length of its vectors; 0 when it is known only after the first call."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Gives a vector for each text. Texts beyond the model's length are cut at its end.
+
+        Raises:
+            AlcoveError: When the model cannot answer.
+        """
+        ...
+
+
+class ModelSource(Protocol):
+    """A place models come from: the deployments, the built-in ones, the collections that answer."""
+
+    async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
+        """Lists the models this person may use from here."""
+        ...
+
+    async def find_model(self, model_id: str, principal: Principal) -> Model | None:
+        """Gives the chat model of that id, or None when it is not from here (or not for this person)."""
+        ...
+
+    async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:
+        """Gives the embedding model of that id, or None likewise."""
+        ...

@@ -1,0 +1,192 @@
+"""What is remembered of a turn: a trace and its observations, collected in memory while the turn runs.
+
+Names follow the field: a *trace* is one turn, an *observation* is one thing that happened in it. Ids are W3C trace and span
+ids, so that a trace can be exported to any OpenTelemetry backend unchanged.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from alcove.kernel.chat import JsonValue, Usage
+from alcove.kernel.clock import Clock
+from alcove.kernel.ids import new_span_id
+
+
+class ObservationKind(StrEnum):
+    """What sort of thing an observation is."""
+
+    SPAN = "span"
+    GENERATION = "generation"
+    RETRIEVER = "retriever"
+    EMBEDDING = "embedding"
+    TOOL = "tool"
+    FILTER = "filter"
+    EVENT = "event"
+
+
+class Level(StrEnum):
+    """How it went."""
+
+    DEFAULT = "default"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(slots=True, kw_only=True)
+class Observation:
+    """One thing that happened in a turn; filled in while it happens.
+
+    Attributes:
+        id: W3C span id.
+        parent_id: The observation around it; None directly under the trace.
+        kind: What sort of thing it is.
+        name: What happened, in a few words (`retrieve`, `chat qwen2.5:0.5b`).
+        started_at: When it began, UTC.
+        ended_at: When it ended; None while it runs.
+        first_token_at: For a generation: when the first piece of the answer came.
+        model: For a generation or embedding: the model's id.
+        input: What went in, as JSON.
+        output: What came out, as JSON.
+        usage: Tokens, where there were any.
+        cost_usd: Price, where it is known; None is unknown, not free.
+        level: How it went.
+        status_message: What went wrong.
+        metadata: Anything else worth knowing.
+    """
+
+    id: str
+    parent_id: str | None
+    kind: ObservationKind
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    first_token_at: datetime | None = None
+    model: str | None = None
+    input: JsonValue = None
+    output: JsonValue = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    level: Level = Level.DEFAULT
+    status_message: str | None = None
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """One turn, as it will be stored.
+
+    Attributes:
+        id: W3C trace id, also in the answer's `x-trace-id`.
+        owner_id: Whose turn it was.
+        name: What kind of turn (`chat`, `embeddings`).
+        started_at: When the request came in, UTC.
+        ended_at: When the last filter was done.
+        session_id: The chat, where there is one.
+        model: The model that was asked for.
+        input: The conversation, as JSON.
+        output: The answer, as JSON.
+        level: How it went.
+        status_message: What went wrong.
+        metadata: Request id, API key id, and the like.
+        tags: Words to find it by.
+        observations: What happened, in order of start.
+    """
+
+    id: str
+    owner_id: str
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    session_id: str | None = None
+    model: str | None = None
+    input: JsonValue = None
+    output: JsonValue = None
+    level: Level = Level.DEFAULT
+    status_message: str | None = None
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+
+
+class TraceSink(Protocol):
+    """Takes finished traces."""
+
+    async def record(self, trace: Trace) -> None:
+        """Keeps a trace. When this returns, the trace survives `kill -9` of this process."""
+        ...
+
+
+class NullTraceSink:
+    """Forgets every trace; tracing switched off changes no behaviour."""
+
+    async def record(self, trace: Trace) -> None:
+        """Does nothing."""
+
+
+@dataclass(slots=True)
+class ListTraceSink:
+    """Keeps traces in a list; for tests."""
+
+    traces: list[Trace] = field(default_factory=list)
+
+    async def record(self, trace: Trace) -> None:
+        """Appends the trace."""
+        self.traces.append(trace)
+
+
+_parent: ContextVar[str | None] = ContextVar("alcove_observation", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracer:
+    """Adds observations to the trace of one turn."""
+
+    trace: Trace
+    clock: Clock
+
+    @contextlib.contextmanager
+    def observe(self, kind: ObservationKind, name: str, *, model: str | None = None) -> Iterator[Observation]:
+        """Opens an observation for the body of a `with`; nested ones become its children.
+
+        An exception marks the observation as failed and goes on. Not to be held open across a `yield` of an async generator
+        whose consumer may be in another context: use `begin` and `end` there.
+        """
+        observation = self.begin(kind, name, model=model)
+        token = _parent.set(observation.id)
+        try:
+            yield observation
+        except BaseException as error:
+            self.fail(observation, error)
+            raise
+        finally:
+            _parent.reset(token)
+            self.end(observation)
+
+    def begin(self, kind: ObservationKind, name: str, *, model: str | None = None) -> Observation:
+        """Opens an observation under the current one; the caller must `end` it."""
+        observation = Observation(
+            id=new_span_id(),
+            parent_id=_parent.get(),
+            kind=kind,
+            name=name,
+            started_at=self.clock.now(),
+            model=model,
+        )
+        self.trace.observations.append(observation)
+        return observation
+
+    def end(self, observation: Observation) -> None:
+        """Closes an observation; a second call changes nothing."""
+        if observation.ended_at is None:
+            observation.ended_at = self.clock.now()
+
+    def fail(self, observation: Observation, error: BaseException) -> None:
+        """Marks an observation as failed (or, for a cancellation, as cut short)."""
+        observation.level = Level.ERROR if isinstance(error, Exception) else Level.WARNING
+        observation.status_message = str(error) or type(error).__name__

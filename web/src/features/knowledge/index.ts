@@ -1,0 +1,10 @@
+/** Not built yet. */
+export function KnowledgePage() {
+  return null;
+}
+
+/** Not built yet. */
+export function CollectionPage() {
+  return null;
+}
+

@@ -1,0 +1,10 @@
+/** Not built yet. */
+export function TracesPage() {
+  return null;
+}
+
+/** Not built yet. */
+export function TracePage() {
+  return null;
+}
+

@@ -1,0 +1,7 @@
+export { api, dataOf } from "./client";
+export { ApiProblem, messageOf, problemOf, unreachable } from "./problem";
+export { authStateQuery, useUser } from "./authState";
+export { createQueryClient } from "./queryClient";
+export { getCsrfToken, setCsrfToken, setSignedOutHandler } from "./session";
+export { chatUploadUrl, collectionUploadUrl, documentFileUrl, uploadFile, type UploadOptions } from "./upload";
+export type * from "./types";

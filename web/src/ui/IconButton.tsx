@@ -1,0 +1,20 @@
+import { ActionIcon, type ActionIconProps, Tooltip } from "@mantine/core";
+import type { ComponentPropsWithRef, ReactNode } from "react";
+
+type IconButtonProps = Omit<ComponentPropsWithRef<"button">, "color" | "style" | "children" | "aria-label"> &
+  Omit<ActionIconProps, "aria-label" | "children"> & {
+    /** What the button does; read aloud, and shown on hover. */
+    label: string;
+    children: ReactNode;
+    tooltip?: boolean;
+  };
+
+/** A button that shows only an icon. Its label is required, so none is ever silent. */
+export function IconButton({ label, children, tooltip = true, ...rest }: IconButtonProps) {
+  const button = (
+    <ActionIcon aria-label={label} {...rest}>
+      {children}
+    </ActionIcon>
+  );
+  return tooltip ? <Tooltip label={label}>{button}</Tooltip> : button;
+}

@@ -1,0 +1,13 @@
+export { confirm } from "./confirm";
+export { CopyButton } from "./CopyButton";
+export { EmptyState } from "./EmptyState";
+export { ErrorNotice } from "./ErrorNotice";
+export { IconButton } from "./IconButton";
+export { Loading } from "./Loading";
+export { Logo } from "./Logo";
+export { Markdown } from "./Markdown";
+export { notifyDone, notifyError } from "./notify";
+export { Page, PageHeader } from "./PageHeader";
+export { RelativeTime } from "./RelativeTime";
+export { Shell, SidebarButton, useShell } from "./Shell";
+export { cssVariablesResolver, theme } from "./theme";

@@ -1,0 +1,1 @@
+"""Conversations as trees of messages, whose answers belong to the server."""

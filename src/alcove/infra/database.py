@@ -14,6 +14,8 @@ from typing import Any
 import anyio
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -138,3 +140,14 @@ async def migrate(database: Database) -> None:
 
     async with database.write() as connection:
         await connection.run_sync(upgrade)
+
+
+async def pending_migrations(database: Database) -> bool:
+    """Tells whether the schema is older than this version."""
+
+    def is_old(connection: Connection) -> bool:
+        heads = ScriptDirectory.from_config(migration_config()).get_heads()
+        return set(MigrationContext.configure(connection).get_current_heads()) != set(heads)
+
+    async with database.read() as connection:
+        return await connection.run_sync(is_old)

@@ -1,0 +1,24 @@
+"""The command line: `alcove`.
+
+Commands that talk to a running server (`ask`, `chat`, `ingest`) must answer at once, so the server's own modules are imported
+only by the commands that need them.
+"""
+
+import sys
+
+from alcove.cli.app import app
+from alcove.kernel.errors import AlcoveError
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+
+def run() -> None:
+    """Runs the command line; errors that a person can act on are one message, never a traceback."""
+    try:
+        app()
+    except AlcoveError as error:
+        print(f"alcove: {error.detail}", file=sys.stderr)  # noqa: T201  the command line speaks on standard error
+        sys.exit(EXIT_CONFIG if error.code in {"bad_settings", "bad_secret"} else EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""`python -m alcove.cli` is `alcove`."""
+
+from alcove.cli import run
+
+run()

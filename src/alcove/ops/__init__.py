@@ -1,0 +1,1 @@
+"""Looking after a house: `doctor` now; backup, restore and moves later."""

@@ -10,7 +10,6 @@ import {
 import { authStateQuery } from "@/lib/api";
 import { Loading } from "@/ui";
 import { FailurePage, NotFoundPage } from "./FailurePage";
-import { Layout } from "./Layout";
 
 type RouterContext = { queryClient: QueryClient };
 
@@ -20,7 +19,7 @@ const root = createRootRouteWithContext<RouterContext>()({ component: Outlet });
 const signedIn = createRoute({
   getParentRoute: () => root,
   id: "signed-in",
-  component: Layout,
+  component: lazyRouteComponent(() => import("./Layout"), "Layout"),
   beforeLoad: async ({ context, location }) => {
     const state = await context.queryClient.ensureQueryData(authStateQuery);
     if (state.setup_required) throw redirect({ to: "/setup", replace: true });
@@ -35,6 +34,8 @@ const signedIn = createRoute({
 const newChat = createRoute({
   getParentRoute: () => signedIn,
   path: "/",
+  validateSearch: (search: Record<string, unknown>): { collection?: string } =>
+    typeof search["collection"] === "string" ? { collection: search["collection"] } : {},
   component: lazyRouteComponent(() => import("@/features/chat"), "NewChatPage"),
 });
 const chat = createRoute({

@@ -1,10 +1,2 @@
-/** Not built yet. */
-export function LoginPage() {
-  return null;
-}
-
-/** Not built yet. */
-export function SetupPage() {
-  return null;
-}
-
+export { LoginPage } from "./LoginPage";
+export { SetupPage } from "./SetupPage";

@@ -1,10 +1,4 @@
-/** Not built yet. */
-export function NewChatPage() {
-  return null;
-}
-
-/** Not built yet. */
-export function ChatPage() {
-  return null;
-}
-
+export { chatListQuery } from "./api/chats";
+export { ChatPage, NewChatPage } from "./ChatPage";
+export { ChatHistory } from "./components/ChatHistory";
+export { ChatSessionProvider } from "./session";

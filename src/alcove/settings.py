@@ -42,7 +42,7 @@ class BadSettings(AlcoveError):
 class ServerSettings(BaseModel):
     """Where the server listens, and what it lets in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
     """Address to listen on. The default is reached from this machine only; `0.0.0.0` opens it to the network, and belongs behind TLS."""
@@ -66,7 +66,7 @@ class ServerSettings(BaseModel):
 class LoggingSettings(BaseModel):
     """What the server writes to standard error. Never prompts, answers or keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages that are written."""
@@ -78,7 +78,7 @@ class LoggingSettings(BaseModel):
 class DatabaseSettings(BaseModel):
     """Where users, chats, keys, jobs and the audit trail are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     url: SecretStr | None = None
     """SQLAlchemy URL, such as `postgresql+psycopg://user:password@host/alcove`. Default: SQLite in the data folder."""
@@ -87,7 +87,7 @@ class DatabaseSettings(BaseModel):
 class SecuritySettings(BaseModel):
     """The key under which secrets are encrypted and API keys are fingerprinted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     master_key: SecretStr | None = None
     """32 bytes, as base64 or hex. Default: made at first start and kept in `master.key` in the data folder."""
@@ -104,6 +104,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        use_attribute_docstrings=True,
         nested_model_default_partial_update=True,
     )
 

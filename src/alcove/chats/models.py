@@ -17,7 +17,7 @@ MAX_TITLE = 200
 class ChatSettings(BaseModel):
     """Chats and the answers that run in them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_answers: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Answers that may run at once in this process; one more is refused with 503. 1 to 10,000."""

@@ -259,9 +259,7 @@ class ChatService:
             trace_id=turn.trace_id,
             created_at=self.clock.now(),
         )
-        chat = replace(
-            chat, current_message_id=answer.id, updated_at=self.clock.now(), model=model or chat.model
-        )
+        chat = replace(chat, current_message_id=answer.id, updated_at=self.clock.now(), model=model or chat.model)
         await self.store.add_messages(chat, [*to_add, answer])
         self.answers.start(answer, tuple(each.id for each in question.documents), turn)
         return answer

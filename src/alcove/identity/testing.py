@@ -1,0 +1,268 @@
+"""Stand-ins for everything this room needs from outside: in memory, quick, and held to the same contract as the real ones."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from alcove.identity.audit import FIRST_HASH, chain
+from alcove.identity.cursors import id_of, sequence_of
+from alcove.identity.models import (
+    ApiKey,
+    AuditEntry,
+    AuditEvent,
+    KnownKey,
+    KnownSession,
+    LastAdmin,
+    Session,
+    User,
+    UserChange,
+)
+from alcove.kernel.errors import AlreadyExists
+from alcove.kernel.ids import new_id
+from alcove.kernel.pages import Page, PageRequest
+
+
+@dataclass(slots=True)
+class MemoryTables:
+    """What the in-memory stores share, as tables do."""
+
+    users: dict[str, User] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    entries: list[AuditEntry] = field(default_factory=list)
+
+    def see(self, user_id: str, at: datetime) -> None:
+        """Notes that a user was seen."""
+        self.users[user_id] = replace(self.users[user_id], last_seen_at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUserStore:
+    """Users in memory."""
+
+    tables: MemoryTables
+
+    async def has_any(self) -> bool:
+        """Tells whether there is any user."""
+        return bool(self.tables.users)
+
+    async def add_first(self, user: User) -> bool:
+        """Keeps a user if there is none yet; tells whether it did."""
+        if self.tables.users:
+            return False
+        self.tables.users[user.id] = user
+        return True
+
+    async def add(self, user: User) -> None:
+        """Keeps a new user; raises AlreadyExists when the address is taken."""
+        if await self.by_email(user.email) is not None:
+            raise AlreadyExists(f"There is an account with the address {user.email!r} already.")
+        self.tables.users[user.id] = user
+
+    async def get(self, user_id: str) -> User | None:
+        """Gives a user."""
+        return self.tables.users.get(user_id)
+
+    async def by_email(self, email: str) -> User | None:
+        """Gives the user with an address."""
+        return next((user for user in self.tables.users.values() if user.email == email), None)
+
+    async def page(self, page: PageRequest) -> Page[User]:
+        """Gives users, the newest first."""
+        before = None if page.cursor is None else id_of(page.cursor)
+        found = sorted(self.tables.users.values(), key=lambda user: user.id, reverse=True)
+        found = [user for user in found if before is None or user.id < before]
+        more = len(found) > page.limit
+        found = found[: page.limit]
+        return Page(items=found, next_cursor=found[-1].id if more else None)
+
+    async def change(self, user_id: str, change: UserChange) -> User | None:
+        """Changes a user; raises LastAdmin when no active admin would be left."""
+        user = self.tables.users.get(user_id)
+        if user is None:
+            return None
+        changed = replace(
+            user,
+            name=user.name if change.name is None else change.name,
+            role=user.role if change.role is None else change.role,
+            is_disabled=user.is_disabled if change.is_disabled is None else change.is_disabled,
+            password_hash=user.password_hash if change.password_hash is None else change.password_hash,
+        )
+        if not changed.is_active_admin:
+            self._keep_an_admin(user)
+        self.tables.users[user_id] = changed
+        return changed
+
+    async def delete(self, user_id: str) -> bool:
+        """Deletes a user with their sessions and keys; raises LastAdmin when no active admin would be left."""
+        user = self.tables.users.get(user_id)
+        if user is None:
+            return False
+        self._keep_an_admin(user)
+        del self.tables.users[user_id]
+        self.tables.sessions = {k: v for k, v in self.tables.sessions.items() if v.user_id != user_id}
+        self.tables.keys = {k: v for k, v in self.tables.keys.items() if v.owner_id != user_id}
+        return True
+
+    def _keep_an_admin(self, leaving: User) -> None:
+        others = (user for user in self.tables.users.values() if user.id != leaving.id)
+        if leaving.is_active_admin and not any(user.is_active_admin for user in others):
+            raise LastAdmin
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySessionStore:
+    """Browser sessions in memory."""
+
+    tables: MemoryTables
+
+    async def add(self, session: Session) -> None:
+        """Keeps a new session."""
+        self.tables.sessions[session.id] = session
+
+    async def by_token_hash(self, token_hash: str) -> KnownSession | None:
+        """Gives a session with its user."""
+        for session in self.tables.sessions.values():
+            if session.token_hash == token_hash:
+                return KnownSession(session=session, user=self.tables.users[session.user_id])
+        return None
+
+    async def delete(self, session_id: str) -> None:
+        """Deletes a session, if there is one."""
+        self.tables.sessions.pop(session_id, None)
+
+    async def delete_of_user(self, user_id: str, *, except_id: str | None = None) -> None:
+        """Deletes all sessions of a user, or all but one."""
+        self.tables.sessions = {
+            k: v for k, v in self.tables.sessions.items() if v.user_id != user_id or v.id == except_id
+        }
+
+    async def delete_expired(self, now: datetime) -> None:
+        """Deletes all sessions whose `expires_at` has passed."""
+        self.tables.sessions = {k: v for k, v in self.tables.sessions.items() if v.expires_at > now}
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        """Notes that a session and its user were seen."""
+        session = self.tables.sessions.get(session_id)
+        if session is not None:
+            self.tables.sessions[session_id] = replace(session, last_seen_at=at)
+            self.tables.see(session.user_id, at)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryKeyStore:
+    """API keys in memory."""
+
+    tables: MemoryTables
+
+    async def add(self, key: ApiKey) -> None:
+        """Keeps a new key."""
+        self.tables.keys[key.id] = key
+
+    async def by_prefix(self, prefix: str) -> KnownKey | None:
+        """Gives a key with its owner."""
+        for key in self.tables.keys.values():
+            if key.prefix == prefix:
+                return KnownKey(key=key, user=self.tables.users[key.owner_id])
+        return None
+
+    async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:
+        """Gives a user's keys, the newest first."""
+        before = None if page.cursor is None else id_of(page.cursor)
+        found = sorted(self.tables.keys.values(), key=lambda key: key.id, reverse=True)
+        found = [key for key in found if key.owner_id == owner_id and (before is None or key.id < before)]
+        more = len(found) > page.limit
+        found = found[: page.limit]
+        return Page(items=found, next_cursor=found[-1].id if more else None)
+
+    async def count_good(self, owner_id: str) -> int:
+        """Gives how many of a user's keys are not revoked."""
+        return sum(key.owner_id == owner_id and key.revoked_at is None for key in self.tables.keys.values())
+
+    async def revoke(self, owner_id: str, key_id: str, at: datetime) -> bool:
+        """Revokes a user's key; tells whether the user has one of that id."""
+        key = self.tables.keys.get(key_id)
+        if key is None or key.owner_id != owner_id:
+            return False
+        self.tables.keys[key_id] = replace(key, revoked_at=key.revoked_at or at)
+        return True
+
+    async def touch(self, key_id: str, at: datetime) -> None:
+        """Notes that a key was used and its owner seen."""
+        key = self.tables.keys.get(key_id)
+        if key is not None:
+            self.tables.keys[key_id] = replace(key, last_used_at=at)
+            self.tables.see(key.owner_id, at)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAuditStore:
+    """The audit table in memory."""
+
+    tables: MemoryTables
+
+    async def append(self, event: AuditEvent) -> AuditEntry:
+        """Adds a row to the end of the chain."""
+        entries = self.tables.entries
+        previous_hash = entries[-1].hash if entries else FIRST_HASH
+        entry = chain(event, entry_id=new_id(), sequence=len(entries) + 1, previous_hash=previous_hash)
+        entries.append(entry)
+        return entry
+
+    async def page(self, page: PageRequest) -> Page[AuditEntry]:
+        """Gives rows, the newest first."""
+        before = None if page.cursor is None else sequence_of(page.cursor)
+        found = [each for each in reversed(self.tables.entries) if before is None or each.sequence < before]
+        more = len(found) > page.limit
+        found = found[: page.limit]
+        return Page(items=found, next_cursor=str(found[-1].sequence) if more else None)
+
+    async def after(self, sequence: int, limit: int) -> list[AuditEntry]:
+        """Gives up to `limit` rows that follow a sequence number, the oldest first."""
+        return self.tables.entries[sequence : sequence + limit]
+
+
+@dataclass(slots=True)
+class FakePasswords:
+    """Passwords without the cost; counts how often each thing was done.
+
+    Attributes:
+        calls: Numbers of `hash`, `verify` and `verify_nobody`.
+        old_hashes: Hashes that `needs_rehash` shall say yes to.
+    """
+
+    calls: Counter[str] = field(default_factory=Counter)
+    old_hashes: set[str] = field(default_factory=set)
+
+    async def hash(self, password: str) -> str:
+        """Gives the password turned around."""
+        self.calls["hash"] += 1
+        return f"fake${self.calls['hash']}${password[::-1]}"
+
+    async def verify(self, password: str, kept: str | None) -> bool:
+        """Tells whether a password fits."""
+        self.calls["verify" if kept is not None else "verify_nobody"] += 1
+        return kept is not None and kept.split("$", 2)[2] == password[::-1]
+
+    def needs_rehash(self, kept: str) -> bool:
+        """Tells whether a hash was named as old."""
+        return kept in self.old_hashes
+
+
+@dataclass(slots=True)
+class MemorySetupTokens:
+    """The setup token in memory."""
+
+    kept: tuple[str, datetime] | None = None
+
+    async def save(self, token: str, expires_at: datetime) -> None:
+        """Keeps a token in place of the one before."""
+        self.kept = (token, expires_at)
+
+    async def load(self) -> tuple[str, datetime] | None:
+        """Gives the token and when it ends, or None."""
+        return self.kept
+
+    async def clear(self) -> None:
+        """Forgets the token."""
+        self.kept = None

@@ -1,5 +1,1 @@
-/** Not built yet. */
-export function AdminPage() {
-  return null;
-}
-
+export { AdminPage } from "./components/AdminPage";

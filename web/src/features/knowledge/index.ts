@@ -1,10 +1,2 @@
-/** Not built yet. */
-export function KnowledgePage() {
-  return null;
-}
-
-/** Not built yet. */
-export function CollectionPage() {
-  return null;
-}
-
+export { CollectionPage } from "./components/CollectionPage";
+export { KnowledgePage } from "./components/KnowledgePage";

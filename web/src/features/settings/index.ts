@@ -1,5 +1,1 @@
-/** Not built yet. */
-export function SettingsPage() {
-  return null;
-}
-
+export { SettingsPage } from "./components/SettingsPage";

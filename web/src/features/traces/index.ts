@@ -1,10 +1,2 @@
-/** Not built yet. */
-export function TracesPage() {
-  return null;
-}
-
-/** Not built yet. */
-export function TracePage() {
-  return null;
-}
-
+export { TracePage } from "./components/TracePage";
+export { TracesPage } from "./components/TracesPage";

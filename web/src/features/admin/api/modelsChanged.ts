@@ -1,0 +1,7 @@
+import type { QueryClient } from "@tanstack/react-query";
+import { adminKeys } from "./keys";
+
+/** After a change to a deployment: its list, and every list of models on the page, is asked again. */
+export async function modelsChanged(client: QueryClient): Promise<void> {
+  await Promise.all([client.invalidateQueries({ queryKey: adminKeys.deployments }), client.invalidateQueries({ queryKey: ["models"] })]);
+}

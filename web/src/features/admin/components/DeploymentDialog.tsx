@@ -1,0 +1,110 @@
+import { Alert, Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Textarea, TextInput } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { useState } from "react";
+import type { Deployment, DeploymentCreate } from "@/lib/api";
+import { showProblem } from "@/ui/formProblem";
+import { addressProblem, bodyOf, type DeploymentValues, keyText, PROVIDERS, valuesOf } from "../model/deployment";
+
+type DeploymentFormProps = { deployment?: Deployment; onSubmit: (body: DeploymentCreate) => Promise<void>; onClose: () => void };
+
+/** Address and key of a model server, new or not. */
+export function DeploymentDialog({ opened, ...form }: DeploymentFormProps & { opened: boolean }) {
+  return (
+    <Modal opened={opened} onClose={form.onClose} title={form.deployment ? `Edit ${form.deployment.name}` : "Add model server"} size="lg">
+      <DeploymentForm {...form} />
+    </Modal>
+  );
+}
+
+function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) {
+  const [failure, setFailure] = useState<string | null>(null);
+  const form = useForm<DeploymentValues>({
+    initialValues: valuesOf(deployment),
+    validate: {
+      name: (name) => (name.trim() ? null : "Give the server a name."),
+      base_url: addressProblem,
+    },
+  });
+  const { provider, base_url: address, api_key: key } = form.values;
+  const hasKey = deployment !== undefined && deployment.api_key_hint !== null;
+  const clearsKey = hasKey && address.trim() !== deployment?.base_url && key.trim() === "";
+  const submit = form.onSubmit(async (values) => {
+    setFailure(null);
+    form.setSubmitting(true);
+    try {
+      await onSubmit(bodyOf(values));
+      onClose();
+    } catch (error) {
+      setFailure(showProblem(form, error, ["name", "provider", "base_url", "api_key", "models"]));
+    } finally {
+      form.setSubmitting(false);
+    }
+  });
+  return (
+    <form onSubmit={submit} noValidate autoComplete="off">
+      <Stack gap="md">
+        <div>
+          <SegmentedControl
+            aria-label="Kind of server"
+            data={PROVIDERS.map(({ value, label }) => ({ value, label }))}
+            {...form.getInputProps("provider")}
+          />
+        </div>
+        <TextInput
+          label="Name"
+          description="Shown before the names of its models."
+          placeholder={provider === "ollama" ? "ollama" : "openai"}
+          data-autofocus
+          maxLength={120}
+          {...form.getInputProps("name")}
+        />
+        <TextInput
+          label="Address"
+          placeholder={PROVIDERS.find(({ value }) => value === provider)?.example ?? ""}
+          inputMode="url"
+          spellCheck={false}
+          {...form.getInputProps("base_url")}
+        />
+        <PasswordInput
+          label={provider === "ollama" ? "API key (seldom needed)" : "API key"}
+          description={
+            hasKey
+              ? `Stored: ${keyText(deployment.api_key_hint)}. Leave this empty to keep it.`
+              : "Kept encrypted on this server. It is never shown again, only its last four characters."
+          }
+          autoComplete="new-password"
+          {...form.getInputProps("api_key")}
+        />
+        {clearsKey ? (
+          <Alert color="yellow" role="status">
+            With a new address the stored key is forgotten, so that it cannot be sent to the wrong server. Enter it again if this address
+            needs it.
+          </Alert>
+        ) : null}
+        <Textarea
+          label="Models (optional)"
+          description="One id per line. Empty: every model the server lists."
+          autosize
+          minRows={2}
+          maxRows={8}
+          spellCheck={false}
+          classNames={{ input: "font-mono" }}
+          {...form.getInputProps("models")}
+        />
+        {failure ? (
+          <Alert color="red" role="alert">
+            {failure}
+          </Alert>
+        ) : null}
+        <Group justify="flex-end" gap="sm">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={form.submitting}>
+            {deployment ? "Save" : "Add server"}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,79 @@
+import { Menu } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { Ellipsis, Pencil, Trash2 } from "lucide-react";
+import type { Collection } from "@/lib/api";
+import { plural } from "@/lib/format";
+import { confirm, IconButton, notifyDone, notifyError } from "@/ui";
+import { useDeleteCollection } from "../api/useDeleteCollection";
+import { useUpdateCollection } from "../api/useUpdateCollection";
+import { CollectionFormDialog } from "./CollectionForm";
+
+type CollectionMenuProps = { collection: Collection; onDeleted?: () => void };
+
+/** What can be done with a whole collection. */
+export function CollectionMenu({ collection, onDeleted }: CollectionMenuProps) {
+  const [isEditing, editing] = useDisclosure(false);
+  const update = useUpdateCollection(collection.id);
+  const remove = useDeleteCollection();
+
+  const askToDelete = async () => {
+    const isSure = await confirm({
+      title: `Delete “${collection.name}”?`,
+      body: <WhatIsLost collection={collection} />,
+      confirmLabel: "Delete collection",
+      isDangerous: true,
+    });
+    if (!isSure) return;
+    try {
+      await remove.mutateAsync(collection.id);
+      notifyDone(`Deleted “${collection.name}”.`);
+      onDeleted?.();
+    } catch (error) {
+      notifyError("The collection was not deleted", error);
+    }
+  };
+
+  return (
+    <>
+      <Menu position="bottom-end" returnFocus>
+        <Menu.Target>
+          <IconButton label={`Actions for ${collection.name}`} size="lg">
+            <Ellipsis size={18} aria-hidden />
+          </IconButton>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item leftSection={<Pencil size={15} aria-hidden />} onClick={editing.open}>
+            Rename and describe
+          </Menu.Item>
+          <Menu.Item color="red" leftSection={<Trash2 size={15} aria-hidden />} onClick={() => void askToDelete()}>
+            Delete
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <CollectionFormDialog
+        opened={isEditing}
+        title="Rename and describe"
+        submitLabel="Save"
+        collection={collection}
+        onClose={editing.close}
+        onSubmit={async (values) => {
+          await update.mutateAsync(values);
+          notifyDone(`Saved “${values.name}”.`);
+        }}
+      />
+    </>
+  );
+}
+
+function WhatIsLost({ collection }: { collection: Collection }) {
+  if (collection.document_count === 0) return <p>It holds no documents. This cannot be undone.</p>;
+  return (
+    <>
+      <p>
+        {plural(collection.document_count, "document")} and the {plural(collection.chunk_count, "passage")} made from them are
+        deleted from this server. Answers already given keep the words they quoted, but their sources can no longer be opened.
+      </p>
+      <p className="mt-2">This cannot be undone.</p>
+    </>
+  );
+}

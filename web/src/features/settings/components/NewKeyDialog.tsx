@@ -1,0 +1,91 @@
+import { Alert, Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { useState } from "react";
+import { showProblem } from "@/ui/formProblem";
+import { SecretOnce } from "@/ui/SecretOnce";
+import { useCreateKey } from "../api/useCreateKey";
+import { expiryOf, LIFETIMES } from "../model/expiry";
+import { Examples } from "./Examples";
+
+type NewKeyDialogProps = { opened: boolean; model: string; onClose: () => void };
+
+/** Makes a key, then shows its secret, this once. */
+export function NewKeyDialog({ opened, model, onClose }: NewKeyDialogProps) {
+  const [secret, setSecret] = useState<string | null>(null);
+  const isDone = secret !== null;
+  return (
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={isDone ? "Your new key" : "New key"}
+      size={isDone ? "lg" : "md"}
+      // Once the secret is shown, a slip of the mouse must not lose it.
+      closeOnClickOutside={!isDone}
+      closeOnEscape={!isDone}
+      onExitTransitionEnd={() => setSecret(null)}
+    >
+      {isDone ? (
+        <Stack gap="md">
+          <p className="text-sm leading-relaxed text-ink-soft">
+            Copy it now. Alcove keeps only a fingerprint of it, so it cannot be shown again.
+          </p>
+          <SecretOnce label="Secret key" secret={secret} />
+          <Examples origin={window.location.origin} secret={secret} model={model} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              I have copied it
+            </Button>
+          </Group>
+        </Stack>
+      ) : (
+        <NewKeyForm onClose={onClose} onMade={setSecret} />
+      )}
+    </Modal>
+  );
+}
+
+function NewKeyForm({ onClose, onMade }: { onClose: () => void; onMade: (secret: string) => void }) {
+  const create = useCreateKey();
+  const [failure, setFailure] = useState<string | null>(null);
+  const form = useForm({
+    initialValues: { name: "", days: "90" },
+    validate: { name: (name) => (name.trim() ? null : "Say what the key is for.") },
+  });
+  const submit = form.onSubmit(async ({ name, days }) => {
+    setFailure(null);
+    try {
+      const { secret } = await create.mutateAsync({ name: name.trim(), expires_at: expiryOf(days) });
+      onMade(secret);
+    } catch (error) {
+      setFailure(showProblem(form, error, ["name"]));
+    }
+  });
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack gap="md">
+        <TextInput
+          label="Name"
+          description="The program or machine that will use it."
+          placeholder="Notebook on my laptop"
+          data-autofocus
+          maxLength={120}
+          {...form.getInputProps("name")}
+        />
+        <Select label="Lasts" data={LIFETIMES.map((lifetime) => ({ ...lifetime }))} allowDeselect={false} {...form.getInputProps("days")} />
+        {failure ? (
+          <Alert color="red" role="alert">
+            {failure}
+          </Alert>
+        ) : null}
+        <Group justify="flex-end" gap="sm">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={create.isPending}>
+            Make key
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

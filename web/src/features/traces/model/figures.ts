@@ -1,0 +1,23 @@
+import { formatCount } from "@/lib/format";
+import { formatDuration } from "@/lib/time";
+
+/** "420 ms", or a dash for what was not measured. */
+export function durationText(ms: number | null): string {
+  if (ms === null) return "–";
+  return ms > 0 && ms < 10 ? `${ms.toFixed(1)} ms` : formatDuration(ms);
+}
+
+/** Money in dollars as far as it tells something; null means nobody knows the price. */
+export function costText(cost: string | null): string {
+  if (cost === null) return "unpriced";
+  const value = Number(cost);
+  if (!Number.isFinite(value)) return cost;
+  if (value === 0) return "$0";
+  if (value < 0.0001) return "< $0.0001";
+  return `$${value.toFixed(value < 0.01 ? 4 : value < 1 ? 3 : 2)}`;
+}
+
+/** "1,204 in, 96 out". */
+export function tokensText(input: number, output: number): string {
+  return `${formatCount(input)} in, ${formatCount(output)} out`;
+}

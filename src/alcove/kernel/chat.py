@@ -25,9 +25,15 @@ class ChatRole(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextPart:
-    """A piece of text."""
+    """A piece of text.
+
+    Attributes:
+        text: The text.
+        extra: Fields of the client's part that have no name here (`cache_control`).
+    """
 
     text: str
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,10 +43,12 @@ class ImagePart:
     Attributes:
         url: The address or the data itself.
         detail: The resolution hint of OpenAI's `image_url.detail`.
+        extra: Fields of the client's part that have no name here.
     """
 
     url: str
     detail: str | None = None
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +69,13 @@ class ToolCall:
         id: The call's id; the tool's answer names it.
         name: The tool's name.
         arguments: JSON text, as the model wrote it.
+        extra: Fields of the call that have no name here (a vendor's thought signature, which it wants back).
     """
 
     id: str
     name: str
     arguments: str
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,12 +190,14 @@ class ToolCallDelta:
         id: The call's id, on its first piece.
         name: The tool's name, on its first piece.
         arguments: The next piece of the JSON text.
+        extra: Fields of the call that have no name here.
     """
 
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,6 +295,7 @@ class Answer:
             id=piece.id or call.id,
             name=piece.name or call.name,
             arguments=call.arguments + piece.arguments,
+            extra={**call.extra, **piece.extra} if piece.extra else call.extra,
         )
 
 

@@ -1,0 +1,135 @@
+"""Requests to other servers."""
+
+import ssl
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+
+from alcove.infra.http.addresses import AddressGuard
+from alcove.infra.http.connection import Connection
+from alcove.infra.http.errors import ConnectionLost
+from alcove.infra.http.limits import HttpLimits
+from alcove.infra.http.pool import ConnectionPool
+from alcove.infra.http.urls import Url
+
+
+class Response:
+    """A response whose head is here; the body comes as it is read.
+
+    Close it in every case (`with response:`): that gives the connection back, or closes the socket at once when the body has
+    not been read to its end, which is how an upstream learns that nobody waits any more.
+    """
+
+    __slots__ = ("_connection", "_is_closed", "_pool", "_url", "headers", "status")
+
+    def __init__(self, pool: ConnectionPool, url: Url, connection: Connection) -> None:
+        self._pool = pool
+        self._url = url
+        self._connection = connection
+        self._is_closed = False
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers
+
+    async def read_some(self) -> bytes:
+        """Gives the next bytes of the body as soon as there are some; empty at its end.
+
+        Raises:
+            HttpClientError: When the response breaks off, stalls, or breaks a bound.
+        """
+        if self._is_closed:
+            return b""
+        data = await self._connection.read_some()
+        if not data:
+            self.close()
+        return data
+
+    async def read(self) -> bytes:
+        """Gives the whole body.
+
+        Raises:
+            HttpClientError: As `read_some`.
+        """
+        pieces: list[bytes] = []
+        while data := await self.read_some():
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Gives the connection back, or closes it if there is more to come. A second call does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._pool.give_back(self._url, self._connection)
+
+    def __enter__(self) -> "Response":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class HttpClient:
+    """Asks other servers."""
+
+    def __init__(self, limits: HttpLimits, guard: AddressGuard, tls: ssl.SSLContext | None = None) -> None:
+        """Make a client.
+
+        Args:
+            limits: Bounds of every exchange.
+            guard: Where connections may go.
+            tls: Whom to trust; None for the authorities the system trusts.
+        """
+        self._pool = ConnectionPool(limits, guard, tls)
+
+    async def request(self, method: str, url: Url, headers: Mapping[str, str], body: bytes = b"") -> Response:
+        """Sends a request; returns when the response's head is here. Redirects are given back, not followed.
+
+        A connection from the pool may have been closed by its server at this very moment. If so, and if not one byte of a
+        response has come, the request is sent once more over a new connection.
+
+        Raises:
+            HttpClientError: When there is no proper response.
+        """
+        head = request_head(method, url, headers.items(), len(body))
+        connection, was_used = await self._pool.take(url)
+        try:
+            await connection.send(head, body)
+        except ConnectionLost:
+            self._pool.give_back(url, connection)
+            if not was_used or not connection.is_untouched:
+                raise
+        except BaseException:
+            connection.abort()
+            self._pool.give_back(url, connection)
+            raise
+        else:
+            return Response(self._pool, url, connection)
+        connection, _ = await self._pool.take(url, is_fresh=True)
+        try:
+            await connection.send(head, body)
+        except BaseException:
+            connection.abort()
+            self._pool.give_back(url, connection)
+            raise
+        return Response(self._pool, url, connection)
+
+    def close(self) -> None:
+        """Closes the connections that are not in use."""
+        self._pool.close()
+
+
+def request_head(method: str, url: Url, headers: Iterable[tuple[str, str]], length: int) -> bytes:
+    """Gives the request line and header fields.
+
+    Raises:
+        ValueError: When a header field holds a line break.
+    """
+    lines = [f"{method} {url.target} HTTP/1.1", f"host: {url.authority}", "accept-encoding: identity"]
+    if length or method == "POST":
+        lines.append(f"content-length: {length}")
+    lines += [f"{name}: {value}" for name, value in headers]
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
+        msg = "a header field must not hold a line break"
+        raise ValueError(msg)
+    return f"{text}\r\n\r\n".encode("latin-1", errors="strict")

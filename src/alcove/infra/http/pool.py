@@ -1,0 +1,130 @@
+"""Connections that wait to be used again, bounded per server."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+
+import anyio
+
+from alcove.infra.http.addresses import AddressGuard
+from alcove.infra.http.connection import Connection
+from alcove.infra.http.errors import ConnectFailed, PoolFull
+from alcove.infra.http.limits import HttpLimits
+from alcove.infra.http.urls import Url
+
+
+@dataclass(slots=True)
+class _Origin:
+    slots: anyio.Semaphore
+    idle: list[Connection] = field(default_factory=list)
+
+
+class ConnectionPool:
+    """Gives connections, the one used last first.
+
+    At most `connections_per_origin` are in use at a time; who comes later waits, for a bounded time. An idle connection is
+    dropped when its server closes it, or after `idle_s`.
+    """
+
+    def __init__(self, limits: HttpLimits, guard: AddressGuard, tls: ssl.SSLContext | None = None) -> None:
+        self._limits = limits
+        self._guard = guard
+        self._tls = tls
+        self._origins: dict[tuple[str, str, int], _Origin] = {}
+
+    async def take(self, url: Url, *, is_fresh: bool = False) -> tuple[Connection, bool]:
+        """Gives a connection to the server of `url`, and whether it has been used before.
+
+        Every connection taken must be given back.
+
+        Args:
+            url: Where to.
+            is_fresh: Whether it must be a new one.
+
+        Raises:
+            PoolFull: When none came free in time.
+            ConnectFailed: When the server cannot be reached.
+            AddressNotAllowed: When it may not be.
+        """
+        origin = self._origins.get(url.origin)
+        if origin is None:
+            slots = anyio.Semaphore(self._limits.connections_per_origin, fast_acquire=True)
+            origin = self._origins.setdefault(url.origin, _Origin(slots))
+        try:
+            origin.slots.acquire_nowait()
+        except anyio.WouldBlock:
+            try:
+                with anyio.fail_after(self._limits.pool_s):
+                    await origin.slots.acquire()
+            except TimeoutError:
+                msg = f"all {self._limits.connections_per_origin} connections to {url.authority} are in use"
+                raise PoolFull(msg) from None
+        try:
+            if not is_fresh:
+                oldest = asyncio.get_running_loop().time() - self._limits.idle_s
+                while origin.idle:
+                    connection = origin.idle.pop()
+                    if not connection.is_closed and connection.idle_since >= oldest:
+                        return connection, True
+                    connection.abort()
+            return await self._connect(url), False
+        except BaseException:
+            origin.slots.release()
+            raise
+
+    def give_back(self, url: Url, connection: Connection) -> None:
+        """Takes a connection back: keeps it if its exchange is complete, else closes it at once."""
+        origin = self._origins[url.origin]
+        if connection.is_reusable:
+            connection.rest()
+            origin.idle.append(connection)
+            self._drop_old(origin)
+        else:
+            connection.abort()
+        origin.slots.release()
+
+    def close(self) -> None:
+        """Closes every idle connection."""
+        for origin in self._origins.values():
+            for connection in origin.idle:
+                connection.abort()
+            origin.idle.clear()
+
+    def _drop_old(self, origin: _Origin) -> None:
+        oldest = origin.idle[-1].idle_since - self._limits.idle_s
+        while origin.idle[0].is_closed or origin.idle[0].idle_since < oldest:
+            origin.idle.pop(0).abort()
+
+    async def _connect(self, url: Url) -> Connection:
+        loop = asyncio.get_running_loop()
+        tls = self._context() if url.scheme == "https" else None
+        failure: OSError | None = None
+        try:
+            with anyio.fail_after(self._limits.connect_s):
+                for address in await self._guard.addresses(url):
+                    try:
+                        _, connection = await loop.create_connection(
+                            lambda: Connection(self._limits),
+                            address,
+                            url.port,
+                            ssl=tls,
+                            server_hostname=url.host if tls is not None else None,
+                        )
+                    except ssl.SSLError as error:
+                        msg = f"no trusted TLS connection to {url.authority}: {error.reason or error}"
+                        raise ConnectFailed(msg) from error
+                    except OSError as error:
+                        failure = error
+                    else:
+                        return connection
+        except TimeoutError:
+            msg = f"{url.authority} did not accept a connection within {self._limits.connect_s:g} s"
+            raise ConnectFailed(msg) from None
+        reason = (failure.strerror if failure is not None else None) or "connection refused"
+        msg = f"{url.authority} cannot be reached: {reason}"
+        raise ConnectFailed(msg) from failure
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls

@@ -63,7 +63,12 @@ class TurnRunner:
     clock: Clock
 
     def open(self, request: ChatRequest, principal: Principal, *, request_id: str = "") -> Turn:
-        """Opens a turn and its trace; nothing runs yet."""
+        """Opens a turn and its trace; nothing runs yet.
+
+        Raises:
+            Overloaded: When its trace could not be kept.
+        """
+        self.sink.admit()
         trace = Trace(
             id=new_trace_id(),
             owner_id=principal.user_id,
@@ -177,9 +182,19 @@ class TurnRunner:
             self.background.start(lambda: self.outlet(turn, with_outlet), f"outlet {trace.id}")
 
     async def outlet(self, turn: Turn, filters: Sequence[Filter]) -> None:
-        """Step 6: let the filters see the answer, and keep the trace once more with what they left in it."""
+        """Step 6: let the filters see the answer, and keep the trace once more with what they left in it.
+
+        Raises:
+            ExceptionGroup: What went wrong in filters; each is in the trace too.
+        """
+        failures: list[Exception] = []
         for each in filters:
-            with turn.context.tracer.observe(ObservationKind.FILTER, f"{each.name} outlet"):
-                await each.outlet(turn)
-        turn.context.tracer.trace.ended_at = self.clock.now()
+            try:
+                with turn.context.tracer.observe(ObservationKind.FILTER, f"{each.name} outlet"):
+                    await each.outlet(turn)
+            except Exception as error:  # noqa: BLE001  one filter must not keep the next from seeing the answer
+                failures.append(error)
         await self.sink.record(turn.context.tracer.trace)
+        if failures:
+            msg = f"outlets failed after turn {turn.trace_id}"
+            raise ExceptionGroup(msg, failures)

@@ -86,7 +86,7 @@ class Trace:
         owner_id: Whose turn it was.
         name: What kind of turn (`chat`, `embeddings`).
         started_at: When the request came in, UTC.
-        ended_at: When the last filter was done.
+        ended_at: When the answer was complete; outlets may end later.
         session_id: The chat, where there is one.
         model: The model that was asked for.
         input: The conversation, as JSON.
@@ -117,13 +117,28 @@ class Trace:
 class TraceSink(Protocol):
     """Takes finished traces."""
 
+    def admit(self) -> None:
+        """Says whether another turn may begin; every answer has a trace, so one that could not be kept is not begun.
+
+        Raises:
+            Overloaded: When too many traces wait to be stored.
+        """
+        ...
+
     async def record(self, trace: Trace) -> None:
-        """Keeps a trace. When this returns, the trace survives `kill -9` of this process."""
+        """Keeps a trace; one recorded again takes the place of the earlier one.
+
+        When this returns, the trace survives `kill -9` of this process. It raises nothing: the answer has been given, and
+        what cannot be kept after all (a full disk) is logged by the sink.
+        """
         ...
 
 
 class NullTraceSink:
     """Forgets every trace; tracing switched off changes no behaviour."""
+
+    def admit(self) -> None:
+        """Lets every turn begin."""
 
     async def record(self, trace: Trace) -> None:
         """Does nothing."""
@@ -134,6 +149,9 @@ class ListTraceSink:
     """Keeps traces in a list; for tests."""
 
     traces: list[Trace] = field(default_factory=list)
+
+    def admit(self) -> None:
+        """Lets every turn begin."""
 
     async def record(self, trace: Trace) -> None:
         """Appends the trace."""

@@ -37,6 +37,8 @@ export function CommandPalette() {
       shortcut={["mod + K"]}
       scrollable
       maxHeight={420}
+      attributes={{ content: { "aria-label": "Search chats and go to pages" } }}
+      overlayProps={{ backgroundOpacity: 0.35, blur: 2 }}
       radius="lg"
       onSpotlightOpen={() => setOpen(true)}
       onSpotlightClose={() => {

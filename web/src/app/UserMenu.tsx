@@ -39,7 +39,6 @@ export function UserMenu() {
       <Menu.Target>
         <button
           type="button"
-          aria-label={`Account of ${user.name}`}
           className="flex w-full items-center gap-2.5 rounded-lg px-2 py-1.5 text-left hover:bg-hover"
         >
           <span className="grid size-8 shrink-0 place-items-center rounded-full bg-accent-soft text-xs font-semibold text-accent-ink" aria-hidden>
@@ -49,6 +48,7 @@ export function UserMenu() {
             <span className="block truncate text-sm leading-tight font-medium">{user.name}</span>
             <span className="block truncate text-xs leading-tight text-ink-faint">{user.email}</span>
           </span>
+          <span className="visually-hidden">Account menu</span>
           <ChevronsUpDown size={15} className="shrink-0 text-ink-faint" aria-hidden />
         </button>
       </Menu.Target>

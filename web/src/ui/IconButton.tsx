@@ -10,9 +10,10 @@ type IconButtonProps = Omit<ComponentPropsWithRef<"button">, "color" | "style" |
   };
 
 /** A button that shows only an icon. Its label is required, so none is ever silent. */
-export function IconButton({ label, children, tooltip = true, ...rest }: IconButtonProps) {
+export function IconButton({ label, children, tooltip = true, className = "", ...rest }: IconButtonProps) {
+  const quiet = rest.variant === undefined ? "data-disabled:bg-transparent" : "";
   const button = (
-    <ActionIcon aria-label={label} {...rest}>
+    <ActionIcon aria-label={label} className={`${quiet} ${className}`} {...rest}>
       {children}
     </ActionIcon>
   );

@@ -36,7 +36,7 @@ export function Shell({ sidebar, children }: { sidebar: ReactNode; children: Rea
     <ShellContext value={state}>
       <a
         href="#content"
-        className="absolute top-2 left-2 z-50 -translate-y-20 rounded-lg bg-raised px-3 py-2 text-sm shadow-float focus:translate-y-0"
+        className="visually-hidden rounded-lg bg-raised text-sm shadow-float focus:fixed focus:top-2 focus:left-2 focus:z-50 focus:m-0 focus:h-auto focus:w-auto focus:px-3 focus:py-2 focus:[clip-path:none]"
       >
         Skip to content
       </a>

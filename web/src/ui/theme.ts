@@ -7,6 +7,7 @@ import {
   Drawer,
   Menu,
   Modal,
+  Notification,
   NumberInput,
   PasswordInput,
   Select,
@@ -22,6 +23,7 @@ export const theme = createTheme({
   primaryShade: { light: 7, dark: 6 },
   colors: {
     pine: ["#ebf5f1", "#d5e9e2", "#abd4c7", "#7fbfac", "#57ab94", "#389783", "#277a69", "#1f6a5c", "#19564b", "#12423a"],
+    red: ["#fdf0ee", "#fadcd8", "#f3b8b0", "#ea9086", "#df6b5f", "#d04d40", "#bd3a30", "#a82d25", "#8d241d", "#701c17"],
     gray: ["#faf9f5", "#f3f1ea", "#ebe8df", "#e0dcd1", "#cdc8ba", "#a9a597", "#7b7a70", "#5a5f58", "#363c38", "#1c2220"],
     dark: ["#e8ebe6", "#b4bcb7", "#929b96", "#5b6561", "#39413f", "#2a312f", "#1d2221", "#151918", "#111514", "#0c0f0e"],
   },
@@ -46,8 +48,11 @@ export const theme = createTheme({
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: "subtle", color: "gray" } }),
     Badge: Badge.extend({ defaultProps: { variant: "light", radius: "sm", tt: "none", fw: 550 } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: false, fz: "xs" } }),
-    Modal: Modal.extend({ defaultProps: { centered: true, radius: "lg", padding: "lg" } }),
-    Drawer: Drawer.extend({ defaultProps: { padding: "md" } }),
+    Modal: Modal.extend({
+      defaultProps: { centered: true, radius: "lg", padding: "lg", closeButtonProps: { "aria-label": "Close" } },
+    }),
+    Drawer: Drawer.extend({ defaultProps: { padding: "md", closeButtonProps: { "aria-label": "Close" } } }),
+    Notification: Notification.extend({ defaultProps: { closeButtonProps: { "aria-label": "Dismiss" } } }),
     Menu: Menu.extend({ defaultProps: { shadow: "md", radius: "md" } }),
   },
 });

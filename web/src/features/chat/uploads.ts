@@ -13,6 +13,8 @@ export type Attachment = {
   activity: string;
   documentId: string | null;
   error: string | null;
+  /** False for a file that Alcove cannot read at all. */
+  canRetry: boolean;
 };
 
 export type UploadPorts = {
@@ -78,12 +80,13 @@ export class UploadStore {
         activity: "Uploading",
         documentId: null,
         error: null,
+        canRetry: true,
       };
       const slot: Slot = { attachment, file, abort: new AbortController() };
       this.#slots.set(chatId, [...(this.#slots.get(chatId) ?? []), slot]);
       const refusal = refusalOf(file);
       if (refusal === null) void this.#run(chatId, slot);
-      else this.#patch(chatId, slot, { status: "failed", error: refusal });
+      else this.#patch(chatId, slot, { status: "failed", error: refusal, canRetry: false });
     }
     this.#publish(chatId);
   }

@@ -1,12 +1,11 @@
 import { useComputedColorScheme } from "@mantine/core";
 import { Link2 } from "lucide-react";
-import { createContext, memo, type ReactNode, use, useMemo } from "react";
+import { createContext, memo, type ReactNode, use, useEffect, useMemo, useRef } from "react";
 import { type Components, defaultRehypePlugins, Streamdown } from "streamdown";
 import { safeHref } from "./links";
 import { normaliseMath } from "./normaliseMath";
 import { usePlugins } from "./plugins";
 import { rehypeCitations } from "./rehypeCitations";
-import "./markdown.css";
 
 type MarkdownProps = {
   text: string;
@@ -25,32 +24,56 @@ const CitationContext = createContext<((number: number) => ReactNode) | null>(nu
 export const Markdown = memo(function Markdown({ text, isStreaming = false, renderCitation }: MarkdownProps) {
   const plugins = usePlugins(text);
   const scheme = useComputedColorScheme("light");
-  const mermaid = useMemo(() => ({ config: { theme: scheme === "dark" ? "dark" : "neutral" } }), [scheme]);
+  const mermaid = useMemo(() => ({ config: scheme === "dark" ? DARK_DIAGRAM : LIGHT_DIAGRAM }), [scheme]);
   const prepared = useMemo(() => normaliseMath(text), [text]);
+  const frame = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (frame.current === null) return;
+    // Streamdown's scrolling boxes cannot be reached by keyboard; it also fills them after this text was drawn.
+    return keepScrollable(frame.current);
+  }, []);
   return (
     <CitationContext value={renderCitation ?? null}>
-      <Streamdown
-        className="markdown"
-        mode={isStreaming ? "streaming" : "static"}
-        isAnimating={isStreaming}
-        parseIncompleteMarkdown={isStreaming}
-        components={COMPONENTS}
-        rehypePlugins={REHYPE}
-        plugins={plugins}
-        mermaid={mermaid}
-        controls={CONTROLS}
-        linkSafety={LINK_SAFETY}
-        remend={REMEND}
-        lineNumbers={false}
-        codeBlockMaxHeight={520}
-        tableMaxHeight={520}
-        dir="auto"
-      >
-        {prepared}
-      </Streamdown>
+      <div ref={frame}>
+        <Streamdown
+          className="markdown"
+          mode={isStreaming ? "streaming" : "static"}
+          isAnimating={isStreaming}
+          parseIncompleteMarkdown={isStreaming}
+          components={COMPONENTS}
+          rehypePlugins={REHYPE}
+          plugins={plugins}
+          mermaid={mermaid}
+          controls={CONTROLS}
+          linkSafety={LINK_SAFETY}
+          remend={REMEND}
+          lineNumbers={false}
+          codeBlockMaxHeight={520}
+          tableMaxHeight={520}
+          dir="auto"
+        >
+          {prepared}
+        </Streamdown>
+      </div>
     </CitationContext>
   );
 });
+
+const SCROLLING = '[data-streamdown="code-block-body"], [data-streamdown="table-wrapper"] > :last-child, .katex-display';
+
+function keepScrollable(frame: HTMLElement): () => void {
+  const mark = () => {
+    for (const box of frame.querySelectorAll(SCROLLING)) {
+      const isScrolling = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+      if (isScrolling) box.setAttribute("tabindex", "0");
+      else box.removeAttribute("tabindex");
+    }
+  };
+  const observer = new ResizeObserver(mark);
+  observer.observe(frame);
+  mark();
+  return () => observer.disconnect();
+}
 
 function CitationMarker({ number, children }: { number?: unknown; children?: ReactNode }) {
   const render = use(CitationContext);
@@ -90,5 +113,8 @@ const CONTROLS = {
   code: { copy: true, download: false },
   mermaid: { download: true, copy: true, fullscreen: true, panZoom: false },
 };
+const LIGHT_DIAGRAM = { theme: "neutral" };
+/** Mermaid's own label background is too light for its text. */
+const DARK_DIAGRAM = { theme: "dark", themeVariables: { edgeLabelBackground: "#1d2221" } };
 const LINK_SAFETY = { enabled: false };
 const REMEND = { linkMode: "text-only", inlineKatex: false } as const;

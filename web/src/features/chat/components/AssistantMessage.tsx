@@ -85,7 +85,7 @@ function Facts({ message }: { message: Message }) {
   const tokens = message.usage ? message.usage.input_tokens + message.usage.output_tokens : null;
   const facts = [
     message.model,
-    took === null ? null : formatDuration(took),
+    took === null || took < 1 ? null : formatDuration(took),
     tokens === null || tokens === 0 ? null : `${formatCount(tokens)} tokens`,
   ].filter(Boolean);
   const title = message.usage

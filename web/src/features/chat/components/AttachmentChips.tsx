@@ -30,7 +30,7 @@ export function AttachmentChips({ attachments, onRemove, onRetry }: AttachmentCh
               {describe(attachment)}
             </span>
           </span>
-          {attachment.status === "failed" ? (
+          {attachment.status === "failed" && attachment.canRetry ? (
             <IconButton label={`Try ${attachment.name} again`} size="sm" onClick={() => onRetry(attachment.id)}>
               <RotateCcw size={14} aria-hidden />
             </IconButton>

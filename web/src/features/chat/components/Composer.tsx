@@ -94,7 +94,7 @@ export function Composer({ ref, ...props }: ComposerProps) {
   };
 
   return (
-    <div className="relative rounded-2xl border border-line-strong bg-raised shadow-soft transition-colors focus-within:border-accent">
+    <div className="relative rounded-2xl border border-line-strong bg-raised shadow-soft transition-[border-color,box-shadow] focus-within:border-accent focus-within:ring-3 focus-within:ring-accent/12">
       {mention !== null && options.length > 0 ? (
         <MentionList options={options} index={mentionIndex} onHover={setMentionIndex} onChoose={choose} />
       ) : null}

@@ -21,7 +21,6 @@ export function KnowledgePicker({ chosen, onChange }: KnowledgePickerProps) {
     if (ids.has(id)) onChange(chosen.filter((each) => each.id !== id));
     else if (collection) onChange([...chosen, { id, name: collection.name, kind: "collection" }]);
   };
-  const label = ids.size === 0 ? "Knowledge" : plural(ids.size, "collection");
   return (
     <Combobox store={combobox} position="top-start" width={300} onOptionSubmit={toggle}>
       <Combobox.Target targetType="button" withAriaAttributes={false}>
@@ -31,11 +30,10 @@ export function KnowledgePicker({ chosen, onChange }: KnowledgePickerProps) {
           aria-expanded={combobox.dropdownOpened}
           aria-label={ids.size === 0 ? "Knowledge: none" : `Knowledge: ${chosen.map((each) => each.name).join(", ")}`}
           onClick={() => combobox.toggleDropdown()}
-          className={`flex h-8 items-center gap-1.5 rounded-lg px-2 text-sm hover:bg-hover ${ids.size > 0 ? "bg-accent-soft text-accent-ink" : "text-ink-soft hover:text-ink"}`}
+          className="flex h-8 items-center gap-1.5 rounded-lg px-2 text-sm text-ink-soft hover:bg-hover hover:text-ink"
         >
           <BookOpen size={16} aria-hidden />
-          <span className="hidden sm:inline">{label}</span>
-          {ids.size > 0 ? <span className="sm:hidden">{ids.size}</span> : null}
+          <span className="hidden sm:inline">Knowledge</span>
         </button>
       </Combobox.Target>
       <Combobox.Dropdown>

@@ -68,8 +68,8 @@ export function NewChatView({ collectionId }: { collectionId: string | undefined
   return (
     <div className="relative flex min-h-0 flex-1 flex-col" {...drop.handlers}>
       <ChatHeader chat={null} />
-      <div className="min-h-0 flex-1 overflow-y-auto">
-        <div className="mx-auto min-h-full w-full max-w-[47rem] px-4 sm:px-6 [&>div]:min-h-full">
+      <div className="flex min-h-0 flex-1 flex-col overflow-y-auto">
+        <div className="mx-auto flex w-full max-w-[47rem] flex-[1_0_auto] flex-col px-4 sm:px-6">
           <Welcome
             model={model}
             onPick={(text) => {

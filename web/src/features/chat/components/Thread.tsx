@@ -70,9 +70,9 @@ export function Thread({ detail, tree, path, asking, shown, onOpenSource, compos
       <Announcer last={path.at(-1)} />
       <div className="relative min-h-0 flex-1">
         <div ref={scroller} className="h-full overflow-y-auto overscroll-contain" data-testid="thread">
-          <div ref={content} className={`mx-auto w-full max-w-[47rem] px-4 sm:px-6 ${isEmpty ? "min-h-full" : "pt-6 pb-8"}`}>
+          <div ref={content} className={`mx-auto flex w-full max-w-[47rem] flex-col px-4 sm:px-6 ${isEmpty ? "min-h-full" : "pt-4 pb-8"}`}>
             {isEmpty ? empty : null}
-            <div className="flex flex-col gap-6">
+            <div className="flex flex-col gap-3">
               {visible.map((message) => (
                 <div
                   key={message.id}

@@ -30,7 +30,7 @@ export const UserMessage = memo(function UserMessage({ message, position, canEdi
     );
   }
   return (
-    <article aria-label="Your message" className="group/message flex flex-col items-end">
+    <article aria-label="Your message" className="group/message flex flex-col items-end pt-4">
       {message.documents.length > 0 ? (
         <ul className="mb-1.5 flex max-w-full flex-wrap justify-end gap-1.5" aria-label="Files sent with this message">
           {message.documents.map((document) => (

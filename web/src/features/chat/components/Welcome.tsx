@@ -28,7 +28,7 @@ export function Welcome({ model, onPick, onBrowse }: WelcomeProps) {
   const starters = isReader ? FOR_READER : FOR_WRITER;
   const firstName = user.name.split(" ")[0];
   return (
-    <div className="flex min-h-full flex-col justify-center py-8 sm:py-12">
+    <div className="flex flex-1 flex-col justify-center py-8">
       <Logo size={40} />
       <h1 className="mt-5 text-[1.75rem] leading-tight font-semibold tracking-tight text-balance sm:text-[2rem]">
         {greeting()}, {firstName}
@@ -75,8 +75,7 @@ export function Welcome({ model, onPick, onBrowse }: WelcomeProps) {
 }
 
 function greeting(hour: number = new Date().getHours()): string {
-  if (hour < 5) return "Good night";
-  if (hour < 12) return "Good morning";
-  if (hour < 18) return "Good afternoon";
+  if (hour >= 5 && hour < 12) return "Good morning";
+  if (hour >= 12 && hour < 18) return "Good afternoon";
   return "Good evening";
 }

@@ -1,0 +1,1 @@
+"""Health of every part, and what can be measured."""

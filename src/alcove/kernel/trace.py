@@ -7,7 +7,7 @@ ids, so that a trace can be exported to any OpenTelemetry backend unchanged.
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -158,15 +158,27 @@ class ListTraceSink:
         self.traces.append(trace)
 
 
-_parent: ContextVar[str | None] = ContextVar("alcove_observation", default=None)
+_open: ContextVar[tuple["Tracer", str] | None] = ContextVar("alcove_open_observation", default=None)
+"""The innermost observation held open by `Tracer.observe` here, and the tracer that opened it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tracer:
-    """Adds observations to the trace of one turn."""
+    """Adds observations to the trace of one turn.
+
+    Attributes:
+        trace: The trace.
+        clock: The time.
+        parent_id: The observation under which all others of this tracer stand; None for the trace itself.
+    """
 
     trace: Trace
     clock: Clock
+    parent_id: str | None = None
+
+    def under(self, observation: Observation) -> "Tracer":
+        """Gives a tracer whose observations stand under one of this tracer's, for what is called from there."""
+        return replace(self, parent_id=observation.id)
 
     @contextlib.contextmanager
     def observe(self, kind: ObservationKind, name: str, *, model: str | None = None) -> Iterator[Observation]:
@@ -176,21 +188,23 @@ class Tracer:
         whose consumer may be in another context: use `begin` and `end` there.
         """
         observation = self.begin(kind, name, model=model)
-        token = _parent.set(observation.id)
+        token = _open.set((self, observation.id))
         try:
             yield observation
         except BaseException as error:
             self.fail(observation, error)
             raise
         finally:
-            _parent.reset(token)
+            _open.reset(token)
             self.end(observation)
 
     def begin(self, kind: ObservationKind, name: str, *, model: str | None = None) -> Observation:
         """Opens an observation under the current one; the caller must `end` it."""
+        around = _open.get()
+        is_ours = around is not None and around[0].trace is self.trace and around[0].parent_id == self.parent_id
         observation = Observation(
             id=new_span_id(),
-            parent_id=_parent.get(),
+            parent_id=around[1] if around is not None and is_ours else self.parent_id,
             kind=kind,
             name=name,
             started_at=self.clock.now(),

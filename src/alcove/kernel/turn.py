@@ -1,7 +1,7 @@
 """The state of one turn: from a request to its answer."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alcove.kernel.chat import Answer, ChatRequest, Delta
 from alcove.kernel.errors import AlcoveError
@@ -48,7 +48,7 @@ async def ask(model: Model, request: ChatRequest, context: CallContext) -> Async
     observation = tracer.begin(kind, f"chat {model.info.id}", model=model.info.id)
     observation.metadata["provider"] = model.info.provider
     answer = Answer()
-    stream = model.stream(request, context)
+    stream = model.stream(request, replace(context, tracer=tracer.under(observation)))
     try:
         observation.input = [{"role": message.role.value, "content": message.text} for message in request.messages]
         async for delta in stream:

@@ -157,6 +157,10 @@ class Action(StrEnum):
     USER_DELETE = "user.delete"
     KEY_CREATE = "key.create"
     KEY_REVOKE = "key.revoke"
+    DEPLOYMENT_CREATE = "deployment.create"
+    DEPLOYMENT_UPDATE = "deployment.update"
+    DEPLOYMENT_DELETE = "deployment.delete"
+    DEPLOYMENT_TEST = "deployment.test"
     REQUEST = "request"
 
 

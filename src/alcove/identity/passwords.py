@@ -6,7 +6,9 @@ computed at once, in worker threads; a bounded number waits, the rest is told to
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
@@ -15,6 +17,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from alcove.identity.common_passwords import COMMON_PASSWORDS
 from alcove.kernel.errors import FieldError, InvalidRequest, Overloaded
+
+T = TypeVar("T")
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256
@@ -59,14 +63,21 @@ def _weakness(password: str, email: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Argon2Passwords:
-    """Hashes with Argon2id in worker threads."""
+    """Hashes with Argon2id in worker threads.
+
+    Attributes:
+        _hasher: The library, with our parameters.
+        _slots: How many are computed at once.
+        _under_way: How many are computed or wait.
+    """
 
     _hasher: PasswordHasher = field(
         default_factory=lambda: PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
     )
     _slots: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_AT_ONCE))
+    _under_way: int = 0
 
     async def hash(self, password: str) -> str:
         """Gives the hash to keep.
@@ -74,8 +85,7 @@ class Argon2Passwords:
         Raises:
             Overloaded: When too many passwords wait to be hashed.
         """
-        self._refuse_when_full()
-        return await to_thread.run_sync(self._hasher.hash, password, limiter=self._slots)
+        return await self._in_thread(functools.partial(self._hasher.hash, password))
 
     async def verify(self, password: str, kept: str | None) -> bool:
         """Tells whether a password fits; takes as long when there is no hash to compare with.
@@ -83,9 +93,8 @@ class Argon2Passwords:
         Raises:
             Overloaded: When too many passwords wait to be checked.
         """
-        self._refuse_when_full()
-        check = functools.partial(self._verify, password, _NOBODY if kept is None else kept)
-        return await to_thread.run_sync(check, limiter=self._slots) and kept is not None
+        fits = await self._in_thread(functools.partial(self._verify, password, _NOBODY if kept is None else kept))
+        return fits and kept is not None
 
     def needs_rehash(self, kept: str) -> bool:
         """Tells whether a hash was made with weaker parameters than today's."""
@@ -97,6 +106,11 @@ class Argon2Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
-    def _refuse_when_full(self) -> None:
-        if self._slots.statistics().tasks_waiting >= MAX_WAITING:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._under_way >= MAX_AT_ONCE + MAX_WAITING:
             raise Overloaded("Too many people sign in at this moment; try again.", retry_after_s=_RETRY_AFTER_S)
+        self._under_way += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._slots)
+        finally:
+            self._under_way -= 1

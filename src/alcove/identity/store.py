@@ -188,7 +188,8 @@ class SqlUserStore:
         )
         async with self._database.write() as connection:
             await self._alone(connection)
-            return (await connection.execute(insert(users).from_select(list(values), row))).rowcount == 1
+            statement = insert(users).from_select(list(values), row).returning(users.c.id)
+            return (await connection.execute(statement)).first() is not None
 
     async def add(self, user: User) -> None:
         """Keeps a new user.

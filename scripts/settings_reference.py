@@ -28,7 +28,7 @@ A setting comes from, the first that has it: the command line, an environment va
 port = 8080
 ```
 
-Lists and objects in variables are JSON: `{PREFIX}SERVER__ALLOWED_HOSTS='["alcove.example.org"]'`.
+Lists and objects in variables are JSON: `{PREFIX}EDGE__ALLOWED_HOSTS='["alcove.example.org"]'`.
 """
 
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from alcove.chats.models import ChatSettings
 from alcove.gateway.models import GatewaySettings
 from alcove.identity.models import IdentitySettings, SetupSettings
+from alcove.infra.middleware import EdgeSettings
 from alcove.kernel.errors import AlcoveError
 from alcove.knowledge.models import KnowledgeSettings
 from alcove.tracing.models import TracingSettings
@@ -40,7 +41,7 @@ class BadSettings(AlcoveError):
 
 
 class ServerSettings(BaseModel):
-    """Where the server listens, and what it lets in."""
+    """Where the server listens, and how it ends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -49,15 +50,6 @@ class ServerSettings(BaseModel):
 
     port: Annotated[int, Field(ge=0, le=65_535)] = 3000
     """Port to listen on; 0 picks a free one. 0 to 65,535."""
-
-    allowed_hosts: tuple[str, ...] = ()
-    """Names under which the server may be called, beside the loopback ones and the address it listens on; `*` for any (not advised)."""
-
-    trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
-
-    max_body_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 10 * 1024 * 1024
-    """Largest request body, in bytes, uploads of documents excepted (they have a limit of their own). 1 kB to 1 GB."""
 
     drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     """Seconds that running answers and requests have to finish when the server is told to stop. 0 to 600."""
@@ -112,6 +104,7 @@ class Settings(BaseSettings):
     """Folder for everything that Alcove keeps. Default: `$XDG_DATA_HOME/alcove`, that is `~/.local/share/alcove`."""
 
     server: ServerSettings = ServerSettings()
+    edge: EdgeSettings = EdgeSettings()
     logging: LoggingSettings = LoggingSettings()
     database: DatabaseSettings = DatabaseSettings()
     security: SecuritySettings = SecuritySettings()

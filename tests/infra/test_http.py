@@ -455,5 +455,5 @@ async def test_https_with_an_untrusted_certificate_is_refused(authority: Path) -
 
 async def _until(condition: Callable[[], bool], seconds: float = 2.0) -> None:
     with anyio.fail_after(seconds):
-        while not condition():  # noqa: ASYNC110  what is waited for happens in a server that knows no events
+        while not condition():
             await anyio.sleep(0.005)

@@ -22,7 +22,7 @@ async def test_a_window_ends() -> None:
     window = memory_window("x", amount=1, window_s=1)
     assert await window.hit("a") is None
     with anyio.fail_after(5):
-        while (wait_s := await window.hit("a")) is not None:  # noqa: ASYNC110  only time ends it
+        while (wait_s := await window.hit("a")) is not None:
             await anyio.sleep(min(wait_s, 0.2))
 
 

@@ -7,6 +7,7 @@ only by the commands that need them.
 import sys
 
 from alcove.cli.app import app
+from alcove.infra.secrets import UnsafeSecret
 from alcove.kernel.errors import AlcoveError
 
 EXIT_FAILED = 1
@@ -19,6 +20,9 @@ def run() -> None:
         app()
     except AlcoveError as error:
         print(f"alcove: {error.detail}", file=sys.stderr)  # noqa: T201  the command line speaks on standard error
-        sys.exit(EXIT_CONFIG if error.code in {"bad_settings", "bad_secret"} else EXIT_FAILED)
+        sys.exit(EXIT_CONFIG if error.code == "bad_settings" else EXIT_FAILED)
+    except UnsafeSecret as error:
+        print(f"alcove: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

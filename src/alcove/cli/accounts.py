@@ -16,7 +16,7 @@ from alcove.kernel.pages import MAX_LIMIT, PageRequest
 from alcove.kernel.principal import Role
 
 if TYPE_CHECKING:
-    from alcove.main import Identity
+    from alcove.main import AccountDesk
 
 T = TypeVar("T")
 
@@ -37,9 +37,8 @@ def create_user(
     """Make an account. The password is asked for, or read from standard input when that is piped in."""
     password = _password()
 
-    async def create(identity: "Identity") -> str:
-        new = identity.new_user(email=email, name=name, password=password, role=role)
-        return (await identity.accounts.create(new, identity.actor)).email
+    async def create(desk: "AccountDesk") -> str:
+        return await desk.create_user(email, name, password, role)
 
     typer.echo(_on_data(data_dir, create))
 
@@ -48,11 +47,11 @@ def create_user(
 def list_users(as_json: Json = False, data_dir: DataDir = None) -> None:
     """List the accounts."""
 
-    async def read(identity: "Identity") -> list[dict[str, str]]:
+    async def read(desk: "AccountDesk") -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
         page = PageRequest(limit=MAX_LIMIT)
         while True:
-            found = await identity.accounts.page(page)
+            found = await desk.identity.accounts.page(page)
             rows += [
                 {
                     "id": user.id,
@@ -77,9 +76,8 @@ def revoke_user(
 ) -> None:
     """Disable an account: its sessions and keys are dead at once, its data stays. An admin can enable it in the page."""
 
-    async def disable(identity: "Identity") -> None:
-        user = await identity.accounts.by_email(email)
-        await identity.accounts.update(user.id, identity.disabling, identity.actor)
+    async def disable(desk: "AccountDesk") -> None:
+        await desk.disable_user(email)
 
     _on_data(data_dir, disable)
     typer.echo(f"{email} is disabled.", err=True)
@@ -97,10 +95,10 @@ def create_key(
 ) -> None:
     """Make an API key and print it, alone, on standard output. It is shown this once."""
 
-    async def create(identity: "Identity") -> str:
-        owner = await identity.accounts.by_email(user)
+    async def create(desk: "AccountDesk") -> str:
+        owner = await desk.identity.accounts.by_email(user)
         expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
-        return (await identity.keys.create(owner.id, name, identity.actor, expires_at=expires_at)).secret
+        return (await desk.identity.keys.create(owner.id, name, desk.actor, expires_at=expires_at)).secret
 
     typer.echo(_on_data(data_dir, create))
 
@@ -113,12 +111,12 @@ def list_keys(
 ) -> None:
     """List API keys; never the secrets, only their beginnings."""
 
-    async def read(identity: "Identity") -> list[dict[str, str]]:
+    async def read(desk: "AccountDesk") -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
         people = PageRequest(limit=MAX_LIMIT)
-        owners = [await identity.accounts.by_email(user)] if user else (await identity.accounts.page(people)).items
+        owners = [await desk.identity.accounts.by_email(user)] if user else (await desk.identity.accounts.page(people)).items
         for owner in owners:
-            found = await identity.keys.page(owner.id, PageRequest(limit=MAX_LIMIT))
+            found = await desk.identity.keys.page(owner.id, PageRequest(limit=MAX_LIMIT))
             rows += [
                 {
                     "id": key.id,
@@ -146,9 +144,9 @@ def revoke_key(
 ) -> None:
     """Revoke an API key; it is refused within seconds, for good."""
 
-    async def revoke(identity: "Identity") -> None:
-        found = await identity.find_key(key)
-        await identity.keys.revoke(found.owner_id, found.id, identity.actor)
+    async def revoke(desk: "AccountDesk") -> None:
+        found = await desk.find_key(key)
+        await desk.identity.keys.revoke(found.owner_id, found.id, desk.actor)
 
     _on_data(data_dir, revoke)
     typer.echo(f"{key} is revoked.", err=True)
@@ -162,21 +160,21 @@ def setup_link(
 ) -> None:
     """Print a fresh one-time link for making the first account; earlier links are dead."""
 
-    async def make(identity: "Identity") -> str:
-        return await identity.setup.make_link(url)
+    async def make(desk: "AccountDesk") -> str:
+        return await desk.identity.setup.make_link(url)
 
     typer.echo(_on_data(data_dir, make))
 
 
-def _on_data(data_dir: Path | None, action: Callable[["Identity"], Awaitable[T]]) -> T:
-    from alcove.main import open_identity  # noqa: PLC0415  the server's modules take a second to load
+def _on_data(data_dir: Path | None, action: Callable[["AccountDesk"], Awaitable[T]]) -> T:
+    from alcove.main import open_desk  # noqa: PLC0415  the server's modules take a second to load
     from alcove.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(**overrides(data_dir))
 
     async def run() -> T:
-        async with open_identity(settings) as identity:
-            return await action(identity)
+        async with open_desk(settings) as desk:
+            return await action(desk)
 
     return anyio.run(run)
 

@@ -95,9 +95,9 @@ def check_embedding_model(folder: Path) -> Finding:
         found = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     except (OSError, ValueError) as error:
         return Finding(name=name, is_good=False, detail=f"is missing ({error}); install Alcove again")
-    if found != expected["sha256"]:
+    if found != expected["model_sha256"]:
         return Finding(name=name, is_good=False, detail="is damaged (its digest differs); install Alcove again")
-    return Finding(name=name, is_good=True, detail=f"{expected['model']} ({expected['precision']}), digest right")
+    return Finding(name=name, is_good=True, detail=f"{expected['id']} ({expected['precision']}), digest right")
 
 
 def check_page(folder: Path) -> Finding:

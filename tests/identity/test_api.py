@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from alcove.identity.api import router
 
@@ -291,8 +292,10 @@ async def test_other_rooms_clean_up_before_a_user_is_gone(house: Any) -> None:
 
     house.deleted.append(chats)
     browser = await house.browser("ada@example.org")
-    transport_answers = await browser.delete(f"/api/v1/users/{bob.id}")
-    assert transport_answers.status_code == 500
+    with capture_logs() as logs:
+        answer = await browser.delete(f"/api/v1/users/{bob.id}")
+    assert answer.status_code == 500
+    assert logs[0]["event"] == "request_failed"
     assert house.tables.users[bob.id].is_disabled
     fails = False
     assert (await browser.delete(f"/api/v1/users/{bob.id}")).status_code == 204
@@ -309,3 +312,24 @@ async def test_openapi_declares_the_errors_of_each_route() -> None:
             assert {"400", "401"} <= codes, (verb, path)
             if "{" in path:
                 assert "404" in codes, (verb, path)
+
+
+async def test_below_open_paths_nobody_is_known(house: Any) -> None:
+    key = await house.add_key(await house.add_admin())
+    headers = {"x-api-key": key.secret}
+    assert (await house.client().get("/assets/whoami", headers=headers)).status_code == 401
+    assert (await house.client().get("/v1/models", headers=headers)).status_code == 200
+
+
+async def test_signing_out_with_a_key_leaves_the_key_alone(house: Any) -> None:
+    key = await house.add_key(await house.add_admin())
+    headers = {"x-api-key": key.secret}
+    assert (await house.client().post("/api/v1/auth/logout", headers=headers)).status_code == 204
+    assert (await house.client().get("/v1/models", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("cookie", ["as_session", "as_session=", "as_session=;", "=as_session", 'as_session="', "\xff"])
+async def test_a_malformed_cookie_is_no_session(house: Any, cookie: str) -> None:
+    await house.add_admin()
+    answer = await house.client().get("/api/v1/users/me", headers={"cookie": cookie.encode("latin-1")})
+    assert answer.status_code == 401

@@ -69,6 +69,23 @@ def test_secrets_are_blanked_out_by_name_and_by_form(lines: Callable[..., list[s
     assert "ValueError" in written
 
 
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_traceback_shows_no_variables_and_no_keys(lines: Callable[..., list[str]], style: str) -> None:
+    lines(style=style)
+
+    def fail(password: str) -> None:
+        raise ValueError(f"bad key {KEY}")
+
+    try:
+        fail("".join(["hun", "ter22"]))
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    written = "\n".join(lines())
+    assert "ValueError: bad key [redacted]" in written
+    assert "Traceback" in written
+    assert "hunter22" not in written
+
+
 def test_counts_of_tokens_stay() -> None:
     event = {"event": "x", "input_tokens": 3, "key_id": "1"}
     assert redact(None, "info", dict(event)) == event

@@ -36,11 +36,15 @@ def configure_logging(*, level: str, style: Literal["auto", "json", "text"]) -> 
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[structlog.typing.Processor] = (
-        [redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-        if is_text
-        else [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+    # Plain tracebacks: the renderer's own default prints every local variable, passwords and prompts among them.
+    text_renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
+    last: list[structlog.typing.Processor] = [
+        structlog.processors.format_exc_info,
+        redact,
+        text_renderer if is_text else structlog.processors.JSONRenderer(),
+    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

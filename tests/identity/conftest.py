@@ -155,6 +155,10 @@ def build_house(
     async def admin_only(thing: str, who: AdminDep) -> dict[str, str]:
         return {"who": who.email}
 
+    @app.get("/assets/whoami")
+    async def whoami(who: PrincipalDep) -> dict[str, str]:
+        return {"who": who.email}
+
     @app.get("/open")
     async def open_to_all() -> dict[str, str]:
         return {}

@@ -462,3 +462,13 @@ async def test_at_most_four_hashes_at_once_and_a_bounded_number_waits() -> None:
 def test_a_principal_of_a_key_has_no_session() -> None:
     who = Principal(user_id="u", email="e", role=Role.USER, key_id="k")
     assert who.session_id is None
+
+
+async def test_accounts_are_found_by_address_in_any_spelling(house: Any) -> None:
+    ada = await house.add_admin()
+    assert (await house.identity.accounts.by_email(" ADA@example.org")).id == ada.id
+    for unknown in ("bob@example.org", "nonsense"):
+        with pytest.raises(NotFound):
+            await house.identity.accounts.by_email(unknown)
+    with pytest.raises(NotFound):
+        await house.identity.accounts.rename("nobody", "x")

@@ -6,7 +6,7 @@ in `extra` and reaches the upstream unchanged.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
@@ -259,44 +259,81 @@ class ChatRequest:
 
 
 @dataclass(slots=True)
-class Answer:
-    """The sum of an answer's deltas so far."""
+class _OpenCall:
+    """A tool call of which more may come."""
 
-    content: str = ""
-    reasoning: str = ""
-    tool_calls: list[ToolCall] = field(default_factory=list)
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+    extra: dict[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Answer:
+    """The sum of an answer's deltas so far.
+
+    Texts are kept in pieces and joined when asked for: adding to one long text copies all of it each time, which for a
+    model server that never stops is the square of what it sent.
+    """
+
     sources: tuple[Source, ...] = ()
     citations: list[Citation] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Usage | None = None
     extra: dict[str, JsonValue] = field(default_factory=dict)
+    _content: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _calls: list[_OpenCall] = field(default_factory=list)
+
+    @property
+    def content(self) -> str:
+        """The text so far."""
+        return _joined(self._content)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far."""
+        return _joined(self._reasoning)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls so far."""
+        return [
+            ToolCall(id=call.id, name=call.name, arguments=_joined(call.arguments), extra=call.extra)
+            for call in self._calls
+        ]
 
     def add(self, delta: Delta) -> None:
         """Takes the next delta in."""
         if delta.content:
-            self.content += delta.content
+            self._content.append(delta.content)
         if delta.reasoning:
-            self.reasoning += delta.reasoning
+            self._reasoning.append(delta.reasoning)
         for piece in delta.tool_calls:
             self._add_tool_call(piece)
         self.sources = delta.sources or self.sources
-        self.citations.extend(delta.citations)
+        if delta.citations:
+            self.citations.extend(delta.citations)
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
         for key, value in delta.extra.items():
             self.extra[key] = _merged(self.extra.get(key), value)
 
     def _add_tool_call(self, piece: ToolCallDelta) -> None:
-        while len(self.tool_calls) <= piece.index:
-            self.tool_calls.append(ToolCall(id="", name="", arguments=""))
-        call = self.tool_calls[piece.index]
-        self.tool_calls[piece.index] = replace(
-            call,
-            id=piece.id or call.id,
-            name=piece.name or call.name,
-            arguments=call.arguments + piece.arguments,
-            extra={**call.extra, **piece.extra} if piece.extra else call.extra,
-        )
+        while len(self._calls) <= piece.index:
+            self._calls.append(_OpenCall())
+        call = self._calls[piece.index]
+        call.id = piece.id or call.id
+        call.name = piece.name or call.name
+        if piece.arguments:
+            call.arguments.append(piece.arguments)
+        call.extra.update(piece.extra)
+
+
+def _joined(pieces: list[str]) -> str:
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
 
 
 def _merged(old: JsonValue, new: JsonValue) -> JsonValue:

@@ -1,6 +1,6 @@
 """A model server that speaks OpenAI's protocol (and Ollama's list of models) on a real socket, well or badly, as told.
 
-What it does is chosen by the model's name (`MODELS`), or for the next request by `server.script`. It writes bytes itself, so that a
+What it does is chosen by the model's name (`MODELS`), or by `server.script` for the next request that is not for a list. It writes bytes itself, so that a
 test can have them cut anywhere. It remembers each request and when its client left.
 
     python -m tests.wire.openai_server [port]
@@ -181,7 +181,7 @@ MODELS: dict[str, Callable[[Recorded], Sequence[Step]]] = {
     "no-options": lambda request: (
         _error(400, "Unknown parameter: stream_options") if "stream_options" in request.json else answer("fine")
     ),
-    "endless": lambda _: [head(), Forever(chunk(event(piece({"content": "x" * 1000}))))],
+    "endless": lambda _: [head(), Forever(chunk(event(piece({"content": "x" * 100_000}))))],
     "endless-line": lambda _: [head(), Forever(chunk(b"x" * 65536))],
 }  # fmt: skip
 
@@ -205,6 +205,11 @@ class OpenAiServer:
     @property
     def root_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def chats(self) -> list[Recorded]:
+        """The chat requests."""
+        return [each for each in self.requests if each.path == "/v1/chat/completions"]
 
     @property
     def open_connections(self) -> int:
@@ -235,7 +240,8 @@ class OpenAiServer:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             while (request := await _read_request(reader, number)) is not None:
                 self.requests.append(request)
-                steps = self.script.pop(0) if self.script else self._steps(request)
+                is_list = request.path in {"/v1/models", "/api/tags"}
+                steps = self.script.pop(0) if self.script and not is_list else self._steps(request)
                 if not await _play(steps, request, reader, writer):
                     break
         writer.close()
@@ -335,7 +341,11 @@ async def _play(
             return False
         else:
             writer.write(step)
-            await writer.drain()
+            try:
+                await writer.drain()
+            except OSError:
+                request.left_at_s = time.monotonic()
+                return False
     return True
 
 

@@ -1,0 +1,1 @@
+"""What the gateway speaks to: model servers, the built-in reader, the price list."""

@@ -1,0 +1,105 @@
+"""Ollama: chat and embeddings through its OpenAI-compatible `/v1`, the list of models through its own `/api/tags`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ValidationError
+
+from alcove.gateway.adapters.openai_compatible import OpenAiUpstream
+from alcove.gateway.adapters.profiles import OLLAMA, kind_of
+from alcove.gateway.adapters.upstream import UpstreamServer
+from alcove.gateway.models import Deployment, ListedModel
+from alcove.gateway.ports import Transport
+from alcove.infra.http import Url
+from alcove.kernel.errors import UpstreamError
+from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo
+
+_CAPABILITIES = {"tools": "tools", "vision": "vision", "thinking": "reasoning"}
+
+
+class _Details(BaseModel):
+    family: str | None = None
+    families: list[str] | None = None
+    parameter_size: str | None = None
+    quantization_level: str | None = None
+
+
+class _Tag(BaseModel):
+    name: str
+    modified_at: datetime | None = None
+    details: _Details | None = None
+    capabilities: list[str] | None = None
+
+
+class _Tags(BaseModel):
+    models: list[_Tag] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaUpstream:
+    """An Ollama server, opened."""
+
+    server: UpstreamServer
+    openai: OpenAiUpstream
+
+    @property
+    def provider_name(self) -> str:
+        """Gives who serves its models."""
+        return OLLAMA.provider
+
+    def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
+        """Gives one of its chat models."""
+        return self.openai.chat_model(info, upstream_id)
+
+    def embedding_model(self, info: ModelInfo, upstream_id: str) -> EmbeddingModel:
+        """Gives one of its embedding models."""
+        return self.openai.embedding_model(info, upstream_id)
+
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Asks the server which models it has.
+
+        Raises:
+            AlcoveError: When it does not answer, or is no Ollama.
+        """
+        answer = await self.server.json("GET", "/api/tags")
+        try:
+            tags = _Tags.model_validate(answer)
+        except ValidationError:
+            detail = f"The server of {self.server.name!r} does not answer like Ollama."
+            raise UpstreamError(detail) from None
+        return [_listed(each) for each in tags.models or []]
+
+
+def _listed(tag: _Tag) -> ListedModel:
+    details = tag.details or _Details()
+    families = [details.family or "", *(details.families or [])]
+    capabilities = tag.capabilities or []
+    is_embedding = (
+        "embedding" in capabilities
+        if capabilities
+        else any("bert" in family for family in families) or kind_of(tag.name) == "embedding"
+    )
+    facts = [fact for fact in (details.parameter_size, details.quantization_level) if fact]
+    return ListedModel(
+        id=tag.name,
+        kind="embedding" if is_embedding else "chat",
+        created=int(tag.modified_at.timestamp()) if tag.modified_at is not None else 0,
+        description=f"On this network's Ollama: {', '.join(facts)}" if facts else "",
+        capabilities=tuple(word for key, word in _CAPABILITIES.items() if key in capabilities),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaUpstreamFactory:
+    """Opens Ollama servers."""
+
+    transport: Transport
+
+    def open(self, deployment: Deployment) -> OllamaUpstream:
+        """Gives the server, ready for use."""
+        url = Url.parse(deployment.base_url.removesuffix("/v1"))
+        server = UpstreamServer(deployment.name, url, self.transport, deployment.api_key)
+        openai_url = url.at(url.target.rstrip("/") + "/v1")
+        openai = UpstreamServer(deployment.name, openai_url, self.transport, deployment.api_key)
+        return OllamaUpstream(server, OpenAiUpstream(openai, OLLAMA))

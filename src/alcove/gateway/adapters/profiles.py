@@ -1,0 +1,61 @@
+"""Differences between vendors, as data."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from alcove.infra.http import Url
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """What is particular to a vendor of OpenAI's protocol.
+
+    Attributes:
+        provider: OpenTelemetry's `gen_ai.provider.name`, where it has one.
+        label: What people read.
+        prices: The vendor's id in `genai-prices`; None where calls cost nothing, or where no price is known.
+    """
+
+    provider: str
+    label: str
+    prices: str | None = None
+
+
+OLLAMA = Profile(provider="ollama", label="Ollama")
+_OTHER = Profile(provider="openai_compatible", label="OpenAI-compatible server")
+
+_BY_HOST = {
+    "api.openai.com": Profile(provider="openai", label="OpenAI", prices="openai"),
+    "openrouter.ai": Profile(provider="openrouter", label="OpenRouter", prices="openrouter"),
+    "api.groq.com": Profile(provider="groq", label="Groq", prices="groq"),
+    "api.deepseek.com": Profile(provider="deepseek", label="DeepSeek", prices="deepseek"),
+    "api.mistral.ai": Profile(provider="mistral_ai", label="Mistral AI", prices="mistral"),
+    "api.x.ai": Profile(provider="x_ai", label="xAI", prices="x-ai"),
+    "api.perplexity.ai": Profile(provider="perplexity", label="Perplexity", prices="perplexity"),
+    "api.together.xyz": Profile(provider="together", label="Together AI", prices="together"),
+    "api.fireworks.ai": Profile(provider="fireworks", label="Fireworks", prices="fireworks"),
+    "api.cerebras.ai": Profile(provider="cerebras", label="Cerebras", prices="cerebras"),
+    "generativelanguage.googleapis.com": Profile(provider="gcp.gemini", label="Google Gemini", prices="google"),
+    "api.anthropic.com": Profile(provider="anthropic", label="Anthropic", prices="anthropic"),
+}
+
+PRICE_LISTS = {profile.provider: profile.prices for profile in _BY_HOST.values() if profile.prices is not None}
+"""Provider name to the vendor's id in `genai-prices`."""
+
+_EMBEDDING = re.compile(r"embed|(^|[/:_-])(bge|gte|e5|minilm|jina-clip)([/:_.-]|$)|all-minilm", re.IGNORECASE)
+_NEITHER = re.compile(
+    r"whisper|tts|transcri|dall-e|image|moderation|rerank|sora|realtime|babbage|davinci|(^|[/_-])audio", re.IGNORECASE
+)
+
+
+def profile_of(url: Url) -> Profile:
+    """Gives the profile of the server at an address."""
+    return _BY_HOST.get(url.host, _OTHER)
+
+
+def kind_of(model_id: str) -> Literal["chat", "embedding"] | None:
+    """Guesses what a model does from its id, since OpenAI's list does not say; None when it neither chats nor embeds."""
+    if _EMBEDDING.search(model_id):
+        return "embedding"
+    return None if _NEITHER.search(model_id) else "chat"

@@ -1,0 +1,288 @@
+"""OpenAI's chat request, read and written (reference of the chat completions API, seen November 2026).
+
+What has a name in the kernel is checked and translated; every other field, of the request, of a message, of a content part
+and of a tool call, is kept as it came and goes to the model server unchanged. Written by hand, not with pydantic: this is
+the hot route, and the messages can name the field at fault in the client's own terms.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+import pydantic_core
+
+from alcove.kernel.chat import (
+    ChatMessage,
+    ChatRequest,
+    ChatRole,
+    ContentPart,
+    ImagePart,
+    JsonValue,
+    OtherPart,
+    TextPart,
+    ToolCall,
+)
+from alcove.kernel.errors import FieldError, InvalidRequest
+
+_ROLES = {role.value: role for role in ChatRole}
+_MAX_MESSAGES = 10_000
+_MAX_COLLECTIONS = 50
+_MAX_ID = 200
+_MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content"})
+_REQUEST_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "collections"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """A chat request with what only concerns the form of its answer.
+
+    Attributes:
+        request: What is asked.
+        wants_usage: Whether a streamed answer is to end with a chunk of token counts (`stream_options.include_usage`).
+    """
+
+    request: ChatRequest
+    wants_usage: bool
+
+
+def parse_chat(body: bytes) -> ChatCall:
+    """Reads the body of `POST /v1/chat/completions`.
+
+    Raises:
+        InvalidRequest: When it cannot be understood; names the field.
+    """
+    try:
+        data = pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        detail = f"The body is not valid JSON: {error}"
+        raise InvalidRequest(detail) from None
+    if not isinstance(data, dict):
+        detail = "The body must be a JSON object."
+        raise InvalidRequest(detail)
+    return chat_call(data)
+
+
+def chat_call(data: Mapping[str, JsonValue]) -> ChatCall:
+    """Reads a chat request from its JSON object.
+
+    Raises:
+        InvalidRequest: When it cannot be understood; names the field.
+    """
+    model = data.get("model")
+    if not isinstance(model, str) or not 0 < len(model) <= _MAX_ID:
+        _refuse("model", f"must be the id of a model, a text of 1 to {_MAX_ID} characters")
+    messages = data.get("messages")
+    if not isinstance(messages, list) or not messages:
+        _refuse("messages", "must be a list of at least one message")
+    if len(messages) > _MAX_MESSAGES:
+        _refuse("messages", f"must not be more than {_MAX_MESSAGES:,}")
+    stream = data.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        _refuse("stream", "must be true or false")
+    choices = data.get("n")
+    if choices is not None and (choices != 1 or isinstance(choices, bool)):
+        _refuse("n", "only one answer per request is supported here; send the request as often as you want answers")
+    extra = {key: value for key, value in data.items() if key not in _REQUEST_FIELDS}
+    return ChatCall(
+        ChatRequest(
+            model=model,
+            messages=tuple(_message(each, f"messages.{index}") for index, each in enumerate(messages)),
+            is_streaming=stream is True,
+            collections=_collections(data.get("collections")),
+            session_id=_session_id(data.get("metadata")),
+            extra=extra,
+        ),
+        _wants_usage(data.get("stream_options"), is_streaming=stream is True),
+    )
+
+
+def chat_body(request: ChatRequest, *, model: str) -> dict[str, JsonValue]:
+    """Gives a request as OpenAI's JSON object, without the fields of streaming and without Alcove's own.
+
+    Args:
+        request: What is asked; its sources must be in its messages already.
+        model: The model's id at the server.
+    """
+    return {"model": model, "messages": [_message_json(each) for each in request.messages], **request.extra}
+
+
+def _wants_usage(options: JsonValue, *, is_streaming: bool) -> bool:
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        _refuse("stream_options", "must be an object")
+    if not is_streaming:
+        _refuse("stream_options", "is only allowed when `stream` is true")
+    wants = options.get("include_usage")
+    if wants is not None and not isinstance(wants, bool):
+        _refuse("stream_options.include_usage", "must be true or false")
+    return wants is True
+
+
+def _collections(value: JsonValue) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > _MAX_COLLECTIONS:
+        _refuse("collections", f"must be a list of up to {_MAX_COLLECTIONS} names or ids of collections")
+    names: list[str] = []
+    for index, each in enumerate(value):
+        if not isinstance(each, str) or not 0 < len(each) <= _MAX_ID:
+            _refuse(f"collections.{index}", "must be the name or id of a collection")
+        names.append(each)
+    return tuple(names)
+
+
+def _session_id(metadata: JsonValue) -> str | None:
+    if isinstance(metadata, dict):
+        session_id = metadata.get("session_id")
+        if isinstance(session_id, str) and 0 < len(session_id) <= _MAX_ID:
+            return session_id
+    return None
+
+
+def _message(data: JsonValue, path: str) -> ChatMessage:
+    if not isinstance(data, dict):
+        _refuse(path, "must be an object")
+    role = data.get("role")
+    known = _ROLES.get(role) if isinstance(role, str) else None
+    if known is None:
+        _refuse(f"{path}.role", f"must be one of {', '.join(_ROLES)}")
+    content = data.get("content")
+    if isinstance(content, str):
+        parts: tuple[ContentPart, ...] = (TextPart(text=content),) if content else ()
+    elif content is None:
+        parts = ()
+    elif isinstance(content, list):
+        parts = tuple(_part(each, f"{path}.content.{index}") for index, each in enumerate(content))
+    else:
+        _refuse(f"{path}.content", "must be a text or a list of parts")
+    if len(data) == 2 and "content" in data:  # noqa: PLR2004  role and content, as nearly always
+        return ChatMessage(role=known, content=parts)
+    extra = {key: value for key, value in data.items() if key not in _MESSAGE_FIELDS}
+    calls: tuple[ToolCall, ...] = ()
+    raw_calls = data.get("tool_calls")
+    if raw_calls is not None:
+        if not isinstance(raw_calls, list):
+            _refuse(f"{path}.tool_calls", "must be a list")
+        calls = tuple(_tool_call(each, f"{path}.tool_calls.{index}") for index, each in enumerate(raw_calls))
+    return ChatMessage(
+        role=known,
+        content=parts,
+        tool_calls=calls,
+        tool_call_id=_text(data, "tool_call_id", path),
+        name=_text(data, "name", path),
+        reasoning=_text(data, "reasoning_content", path),
+        extra=extra,
+    )
+
+
+def _part(data: JsonValue, path: str) -> ContentPart:
+    if not isinstance(data, dict):
+        _refuse(path, "must be an object")
+    kind = data.get("type")
+    if not isinstance(kind, str):
+        _refuse(f"{path}.type", "must be a text such as 'text' or 'image_url'")
+    if kind == "text":
+        text = data.get("text")
+        if not isinstance(text, str):
+            _refuse(f"{path}.text", "must be a text")
+        return TextPart(text=text, extra={key: value for key, value in data.items() if key not in {"type", "text"}})
+    if kind == "image_url":
+        return _image(data, path)
+    return OtherPart(data=data)
+
+
+def _image(data: Mapping[str, JsonValue], path: str) -> ContentPart:
+    image = data.get("image_url")
+    if not isinstance(image, dict) or not isinstance(url := image.get("url"), str):
+        _refuse(f"{path}.image_url.url", "must be an https: or data: URL")
+    detail = image.get("detail")
+    if detail is not None and not isinstance(detail, str):
+        _refuse(f"{path}.image_url.detail", "must be a text")
+    if not url.startswith(("data:", "https://", "http://")):
+        _refuse(f"{path}.image_url.url", "must be an https: or data: URL")
+    if any(key not in {"url", "detail"} for key in image):
+        return OtherPart(data=data)
+    return ImagePart(
+        url=url, detail=detail, extra={key: value for key, value in data.items() if key not in {"type", "image_url"}}
+    )
+
+
+def _tool_call(data: JsonValue, path: str) -> ToolCall:
+    if not isinstance(data, dict):
+        _refuse(path, "must be an object")
+    call_id = data.get("id")
+    if not isinstance(call_id, str):
+        _refuse(f"{path}.id", "must be a text")
+    function = data.get("function")
+    if function is None and data.get("type") not in {None, "function"}:  # a kind of call that has no name here
+        return ToolCall(
+            id=call_id, name="", arguments="", extra={key: value for key, value in data.items() if key != "id"}
+        )
+    if not isinstance(function, dict) or not isinstance(name := function.get("name"), str):
+        _refuse(f"{path}.function.name", "must be a text")
+    arguments = function.get("arguments", "")
+    if not isinstance(arguments, str):
+        _refuse(f"{path}.function.arguments", "must be JSON as a text")
+    extra = {key: value for key, value in data.items() if key not in {"id", "type", "function"}}
+    return ToolCall(id=call_id, name=name, arguments=arguments, extra=extra)
+
+
+def _text(data: Mapping[str, JsonValue], key: str, path: str) -> str | None:
+    value = data.get(key)
+    if value is not None and not isinstance(value, str):
+        _refuse(f"{path}.{key}", "must be a text")
+    return value
+
+
+def _refuse(field: str, message: str) -> NoReturn:
+    detail = f"{field}: {message}"
+    raise InvalidRequest(detail, fields=(FieldError(field=field, message=message),))
+
+
+def _message_json(message: ChatMessage) -> dict[str, JsonValue]:
+    data: dict[str, JsonValue] = {"role": message.role.value, "content": _content_json(message)}
+    if message.tool_calls:
+        data["tool_calls"] = [tool_call_json(each) for each in message.tool_calls]
+    if message.tool_call_id is not None:
+        data["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        data["name"] = message.name
+    if message.reasoning is not None:
+        data["reasoning_content"] = message.reasoning
+    if message.extra:
+        data.update(message.extra)
+    return data
+
+
+def _content_json(message: ChatMessage) -> JsonValue:
+    parts = message.content
+    if not parts:
+        return None if message.tool_calls else ""
+    first = parts[0]
+    if len(parts) == 1 and isinstance(first, TextPart) and not first.extra:
+        return first.text
+    return [_part_json(each) for each in parts]
+
+
+def _part_json(part: ContentPart) -> JsonValue:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text, **part.extra}
+        case ImagePart():
+            image = {"url": part.url} if part.detail is None else {"url": part.url, "detail": part.detail}
+            return {"type": "image_url", "image_url": image, **part.extra}
+        case OtherPart():
+            return dict(part.data)
+
+
+def tool_call_json(call: ToolCall) -> dict[str, JsonValue]:
+    """Gives a whole tool call as OpenAI's JSON object."""
+    if call.extra.get("type") not in {None, "function"}:
+        return {"id": call.id, **call.extra}
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+        **call.extra,
+    }

@@ -1,0 +1,128 @@
+"""One answer on its way to an HTTP client: written as it comes, ended when the client is gone.
+
+This is the hot route, so it is plain ASGI. Beside the answer one small task listens for the client leaving, keeps silent
+streams alive with comments, and gives up on clients that take nothing.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import anyio
+import structlog
+from starlette.types import Receive, Send
+
+from alcove.gateway.openai_answer import KEEP_ALIVE, ChunkWriter, event
+from alcove.infra.problems import openai_error
+from alcove.kernel.errors import AlcoveError, InternalError
+from alcove.kernel.runner import TurnRunner
+from alcove.kernel.turn import Turn
+
+log = structlog.get_logger(__name__)
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+@dataclass(slots=True)
+class AnswerRelay:
+    """Runs a turn for one HTTP client.
+
+    Attributes:
+        runner: Runs the turn.
+        turn: The turn.
+        receive: The client's messages; its request has been read.
+        send: What goes to the client.
+        writer: Writes the events of a stream; None for an answer in one piece.
+        keep_alive_s: Silence after which a comment is sent.
+        slow_client_s: How long the client may take nothing.
+    """
+
+    runner: TurnRunner
+    turn: Turn
+    receive: Receive
+    send: Send
+    writer: ChunkWriter | None
+    keep_alive_s: float
+    slow_client_s: float
+    is_gone: bool = False
+    _has_begun: bool = False
+    _is_sending: bool = False
+    _sent_at_s: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> None:
+        """Runs the turn to its end, or until the client is gone. A stream is sent; a whole answer is left in `turn.answer`.
+
+        Raises:
+            AlcoveError: When there is no answer, and nothing has been sent yet.
+        """
+        error: AlcoveError | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, group.cancel_scope)
+            error = await self._answer()
+            group.cancel_scope.cancel()
+        if error is None or self.is_gone:
+            return
+        if isinstance(error, InternalError):
+            log.error("answer_failed", trace_id=self.turn.trace_id, exc_info=error)
+        if not self._has_begun:
+            raise error
+        await self._write(event(openai_error(error)), is_last=True)
+
+    async def _answer(self) -> AlcoveError | None:
+        deltas = self.runner.stream(self.turn)
+        try:
+            if self.writer is None:
+                async for _ in deltas:
+                    pass
+                return None
+            async for delta in deltas:
+                data = self.writer.events(delta)
+                if data:
+                    await self._write(data)
+            await self._write(self.writer.end(self.turn.answer), is_last=True)
+        except AlcoveError as error:
+            return error
+        except OSError:  # what some servers' `send` raises once the client has left
+            self.is_gone = True
+        finally:
+            await deltas.aclose()
+        return None
+
+    async def _write(self, data: bytes, *, is_last: bool = False) -> None:
+        self._is_sending = True
+        self._sent_at_s = time.monotonic()
+        if not self._has_begun:
+            self._has_begun = True
+            headers = [*_STREAM_HEADERS, (b"x-trace-id", self.turn.trace_id.encode())]
+            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        self._is_sending = False
+
+    async def _watch(self, scope: anyio.CancelScope) -> None:
+        while not self.is_gone:
+            message = None
+            with anyio.move_on_after(self._next_look_s()):
+                message = await self.receive()
+            if message is None:
+                await self._look()
+            elif message["type"] == "http.disconnect":
+                self.is_gone = True
+        scope.cancel()
+
+    def _next_look_s(self) -> float:
+        tick_s = min(self.keep_alive_s, self.slow_client_s)
+        return tick_s - (time.monotonic() - self._sent_at_s) % tick_s + 0.001
+
+    async def _look(self) -> None:
+        silent_s = time.monotonic() - self._sent_at_s
+        if self._is_sending:
+            self.is_gone = silent_s >= self.slow_client_s
+        elif self.writer is not None and silent_s >= self.keep_alive_s:
+            with anyio.move_on_after(self.slow_client_s) as patience:
+                await self._write(KEEP_ALIVE)
+            self.is_gone = patience.cancelled_caught
+        elif self.writer is None:
+            self._sent_at_s = time.monotonic()

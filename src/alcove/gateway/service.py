@@ -1,0 +1,331 @@
+"""What others ask of the gateway: models by id, and the deployments that admins look after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+from pydantic import SecretStr
+
+from alcove.gateway.directory import DeploymentDirectory
+from alcove.gateway.models import (
+    Deployment,
+    DeploymentCard,
+    DeploymentCreate,
+    DeploymentPatch,
+    DeploymentSource,
+    DeploymentTest,
+    ModelCard,
+    ModelList,
+    key_hint,
+)
+from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStore
+from alcove.infra.http import AddressNotAllowed, ConnectFailed, Url
+from alcove.kernel.clock import Clock
+from alcove.kernel.errors import (
+    AlcoveError,
+    AlreadyExists,
+    Conflict,
+    FieldError,
+    InvalidRequest,
+    ModelNotFound,
+    NotFound,
+)
+from alcove.kernel.ids import new_id
+from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, ModelSource
+from alcove.kernel.principal import Principal
+
+_READER = "alcove/reader"
+_NO_MODEL = (
+    "No generative model is set up yet: answers are quoted from your documents by the built-in reader. To get one, start Ollama on "
+    "this machine and pull a model (`ollama pull qwen2.5:0.5b`); it is found by itself. Or have an admin add an OpenAI-compatible server."
+)
+_TEST_TIMEOUT_S = 10.0
+_FIRST_LOOK_S = 2.0  # how long a change waits for the server's list of models; later it is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltInModels:
+    """The models that are part of the house.
+
+    Attributes:
+        chat: Those that answer.
+        embedding: Those that embed.
+    """
+
+    chat: tuple[Model, ...] = ()
+    embedding: tuple[EmbeddingModel, ...] = ()
+
+    async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:  # noqa: ARG002  all are for everybody
+        """Lists them."""
+        return [each.info for each in self.chat] + [each.info for each in self.embedding]
+
+    async def find_model(self, model_id: str, principal: Principal) -> Model | None:  # noqa: ARG002
+        """Gives the chat model of that id, if it is one of them."""
+        return next((each for each in self.chat if each.info.id == model_id), None)
+
+    async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:  # noqa: ARG002
+        """Gives the embedding model of that id, if it is one of them."""
+        return next((each for each in self.embedding if each.info.id == model_id), None)
+
+
+@dataclass(slots=True)
+class ModelCatalogue:
+    """Every model a person may use, wherever it comes from.
+
+    Attributes:
+        sources: Where models come from; the first that knows an id has it.
+        default_model: The model an operator chose for new chats.
+    """
+
+    sources: list[ModelSource] = field(default_factory=list)
+    default_model: str | None = None
+
+    def add_source(self, source: ModelSource) -> None:
+        """Adds a place models come from; for rooms above this one."""
+        self.sources.append(source)
+
+    async def chat_model(self, model_id: str, principal: Principal) -> Model:
+        """Gives the chat model of that id.
+
+        Raises:
+            ModelNotFound: When there is none, or not for this person.
+            InvalidRequest: When it is an embedding model.
+        """
+        for source in self.sources:
+            model = await source.find_model(model_id, principal)
+            if model is not None:
+                return model
+        for source in self.sources:
+            if await source.find_embedding_model(model_id, principal) is not None:
+                message = f"{model_id!r} is an embedding model; use it with /v1/embeddings"
+                raise InvalidRequest(f"model: {message}", fields=(FieldError(field="model", message=message),))
+        raise ModelNotFound(_unknown(model_id), fields=(FieldError(field="model", message="no such model"),))
+
+    async def embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel:
+        """Gives the embedding model of that id.
+
+        Raises:
+            ModelNotFound: When there is none, or not for this person.
+        """
+        for source in self.sources:
+            model = await source.find_embedding_model(model_id, principal)
+            if model is not None:
+                return model
+        raise ModelNotFound(_unknown(model_id), fields=(FieldError(field="model", message="no such model"),))
+
+    async def model_info(self, model_id: str, principal: Principal) -> ModelInfo:
+        """Gives what is known of the model of that id, of either kind.
+
+        Raises:
+            ModelNotFound: When there is none, or not for this person.
+        """
+        for source in self.sources:
+            model = await source.find_model(model_id, principal)
+            if model is not None:
+                return model.info
+        return (await self.embedding_model(model_id, principal)).info
+
+    async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
+        """Lists the models of all sources, each id once."""
+        found: dict[str, ModelInfo] = {}
+        for source in self.sources:
+            for info in await source.list_models(principal):
+                found.setdefault(info.id, info)
+        return list(found.values())
+
+    async def default_chat_model(self, principal: Principal) -> str:
+        """Gives the id of the model a new chat begins with."""
+        return self._default(await self.list_models(principal))
+
+    async def cards(self, principal: Principal) -> ModelList:
+        """Gives the models as the page shows them."""
+        infos = await self.list_models(principal)
+        default_id = self._default(infos)
+        has_generative = any(_is_generative(info) for info in infos)
+        return ModelList(
+            items=[ModelCard.of(info, default_id=default_id) for info in infos],
+            notice=None if has_generative else _NO_MODEL,
+        )
+
+    def _default(self, infos: Sequence[ModelInfo]) -> str:
+        if self.default_model is not None and any(info.id == self.default_model for info in infos):
+            return self.default_model
+        return next((info.id for info in infos if _is_generative(info)), _READER)
+
+
+def _is_generative(info: ModelInfo) -> bool:
+    return info.kind == "chat" and info.is_generative and not info.is_composite
+
+
+def _unknown(model_id: str) -> str:
+    return f"There is no model {model_id[:200]!r} here; `GET /v1/models` lists the ones there are."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentService:
+    """Looks after the deployments, for admins. Every change takes effect at once.
+
+    Attributes:
+        directory: The deployments in use.
+        store: Those that admins added.
+        cipher: Encrypts their keys.
+        addresses: Judges their addresses.
+        audit: Remembers who did what.
+        clock: The time.
+    """
+
+    directory: DeploymentDirectory
+    store: DeploymentStore
+    cipher: Cipher
+    addresses: AddressCheck
+    audit: Audit
+    clock: Clock
+
+    async def list(self) -> Sequence[DeploymentCard]:
+        """Lists all deployments: of the settings, of admins, discovered."""
+        found = [
+            *self.directory.deployments_of(DeploymentSource.SETTINGS),
+            *await self.store.list(),
+            *self.directory.deployments_of(DeploymentSource.DISCOVERED),
+        ]
+        return [DeploymentCard.of(each) for each in found]
+
+    async def create(self, data: DeploymentCreate, who: Principal) -> DeploymentCard:
+        """Adds a deployment.
+
+        Raises:
+            InvalidRequest: When its address may not be connected to.
+            AlreadyExists: When its name is taken.
+        """
+        self._check_free(data.name)
+        await self._check_address(data.base_url)
+        now = self.clock.now()
+        deployment = self._with_key(
+            Deployment(
+                id=new_id(),
+                name=data.name,
+                provider=data.provider,
+                base_url=data.base_url,
+                models=tuple(dict.fromkeys(data.models)),
+                is_enabled=data.enabled,
+                source=DeploymentSource.ADMIN,
+                created_at=now,
+                updated_at=now,
+                changed_by=who.user_id,
+            ),
+            data.api_key,
+        )
+        await self.store.add(deployment)
+        await self._changed(who, "deployment.create", deployment.id)
+        return DeploymentCard.of(deployment)
+
+    async def update(self, deployment_id: str, data: DeploymentPatch, who: Principal) -> DeploymentCard:
+        """Changes a deployment. A new address without a new key clears the key, so that it never goes to another server.
+
+        Raises:
+            NotFound: When there is none of that id.
+            Conflict: When it is not one that admins added.
+            InvalidRequest: When its new address may not be connected to.
+            AlreadyExists: When its new name is taken.
+        """
+        old = await self._get(deployment_id)
+        if data.name is not None:
+            self._check_free(data.name)
+        is_moved = data.base_url is not None and data.base_url != old.base_url
+        if is_moved and data.base_url is not None:
+            await self._check_address(data.base_url)
+        new = replace(
+            old,
+            name=data.name or old.name,
+            provider=data.provider or old.provider,
+            base_url=data.base_url or old.base_url,
+            models=old.models if data.models is None else tuple(dict.fromkeys(data.models)),
+            is_enabled=old.is_enabled if data.enabled is None else data.enabled,
+            updated_at=self.clock.now(),
+            changed_by=who.user_id,
+        )
+        if "api_key" in data.model_fields_set or is_moved:
+            new = self._with_key(new, data.api_key)
+        await self.store.update(new)
+        await self._changed(who, "deployment.update", deployment_id)
+        return DeploymentCard.of(new)
+
+    async def delete(self, deployment_id: str, who: Principal) -> None:
+        """Deletes a deployment.
+
+        Raises:
+            NotFound: When there is none of that id.
+            Conflict: When it is not one that admins added.
+        """
+        await self._get(deployment_id)
+        await self.store.delete(deployment_id)
+        await self._changed(who, "deployment.delete", deployment_id)
+
+    async def test(self, deployment_id: str, who: Principal) -> DeploymentTest:
+        """Asks a deployment for its models and says what came of it.
+
+        Raises:
+            NotFound: When there is none of that id.
+        """
+        deployment = self._in_use(deployment_id) or await self._get(deployment_id)
+        started_s = self.clock.monotonic_s()
+        models: list[str] = []
+        try:
+            with anyio.fail_after(_TEST_TIMEOUT_S):
+                models = [each.id for each in await self.directory.open(deployment).list_models()]
+            detail = f"It answered with {len(models)} models."
+            is_fine = True
+        except TimeoutError:
+            detail, is_fine = f"It did not answer within {_TEST_TIMEOUT_S:g} s.", False
+        except AlcoveError as error:
+            detail, is_fine = error.detail, False
+        latency_ms = round((self.clock.monotonic_s() - started_s) * 1000, 1)
+        await self.audit.record(who, "deployment.test", deployment_id)
+        return DeploymentTest(ok=is_fine, detail=detail, models=models, latency_ms=latency_ms)
+
+    def _in_use(self, deployment_id: str) -> Deployment | None:
+        fixed = [
+            *self.directory.deployments_of(DeploymentSource.SETTINGS),
+            *self.directory.deployments_of(DeploymentSource.DISCOVERED),
+        ]
+        return next((each for each in fixed if each.id == deployment_id), None)
+
+    async def _get(self, deployment_id: str) -> Deployment:
+        found = next((each for each in await self.store.list() if each.id == deployment_id), None)
+        if found is not None:
+            return found
+        if self._in_use(deployment_id) is not None:
+            detail = "This deployment is not kept here: change it in the settings, or switch its discovery off there."
+            raise Conflict(detail)
+        raise NotFound
+
+    def _check_free(self, name: str) -> None:
+        """The store refuses names of other rows; this, those of the settings and of what may be discovered."""
+        taken = {each.name.lower() for each in self.directory.settings.deployments}
+        if name.lower() in taken:
+            detail = f"There is a deployment named {name!r} in the settings; choose another name."
+            raise AlreadyExists(detail, fields=(FieldError(field="name", message="is taken"),))
+
+    async def _check_address(self, base_url: str) -> None:
+        try:
+            await self.addresses.addresses(Url.parse(base_url))
+        except AddressNotAllowed as error:
+            raise InvalidRequest(str(error), fields=(FieldError(field="base_url", message=str(error)),)) from error
+        except ConnectFailed:
+            return  # its name may be known later; the address is judged again at every connection
+
+    def _with_key(self, deployment: Deployment, key: SecretStr | None) -> Deployment:
+        plain = key.get_secret_value().strip() if key is not None else ""
+        if not plain:
+            return replace(deployment, sealed_key=None, key_hint=None)
+        if not plain.isascii() or not plain.isprintable() or " " in plain:
+            message = "must be printable ASCII without blanks"
+            raise InvalidRequest(f"api_key: {message}", fields=(FieldError(field="api_key", message=message),))
+        sealed = self.cipher.encrypt(plain, record_id=deployment.id)
+        return replace(deployment, sealed_key=sealed, key_hint=key_hint(plain) or None)
+
+    async def _changed(self, who: Principal, action: str, deployment_id: str) -> None:
+        await self.audit.record(who, action, deployment_id)
+        await self.directory.load()
+        with anyio.move_on_after(_FIRST_LOOK_S):
+            await self.directory.ask_servers()

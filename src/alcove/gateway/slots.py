@@ -1,0 +1,52 @@
+"""How many answers may be under way at a time."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from alcove.kernel.errors import Overloaded, RateLimited
+
+
+@dataclass(slots=True)
+class AnswerSlots:
+    """Counts the answers under way; nobody waits here, the one too many is refused.
+
+    Attributes:
+        max_all: Of everybody together.
+        max_per_user: Of one person.
+    """
+
+    max_all: int
+    max_per_user: int
+    _all: int = 0
+    _by_user: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def taken(self) -> int:
+        """How many are under way."""
+        return self._all
+
+    @contextlib.contextmanager
+    def take(self, user_id: str) -> Iterator[None]:
+        """Holds a slot for the body of a `with`.
+
+        Raises:
+            RateLimited: When this person has as many as allowed.
+            Overloaded: When all are taken.
+        """
+        if self._by_user[user_id] >= self.max_per_user:
+            detail = f"You have {self.max_per_user} answers under way already; wait for one to end."
+            raise RateLimited(detail, retry_after_s=1)
+        if self._all >= self.max_all:
+            detail = "The server has as many answers under way as it can; try again shortly."
+            raise Overloaded(detail, retry_after_s=1)
+        self._all += 1
+        self._by_user[user_id] += 1
+        try:
+            yield
+        finally:
+            self._all -= 1
+            self._by_user[user_id] -= 1
+            if not self._by_user[user_id]:
+                del self._by_user[user_id]

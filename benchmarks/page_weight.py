@@ -13,7 +13,7 @@ from report import Row, show
 
 PAGE = Path(__file__).parent.parent / "src" / "alcove" / "page"
 GOAL_BYTES = 1_000_000
-SHOWN = 12
+SHOWN = 6
 
 _IN_HTML = re.compile(r"""<(?:script|link)\b[^>]*?(?:src|href)="(/[^"]+)"[^>]*>""")
 _STATIC = re.compile(r"""(?:\bfrom|\bimport)\s*["'](\.{1,2}/[^"']+)["']""")

@@ -28,6 +28,7 @@ from alcove.gateway.adapters.reader.scoring import (
 from alcove.gateway.adapters.reader.selection import Choice, Scores, central, choose
 from alcove.kernel.chat import ChatRequest, ChatRole, Citation, Delta, JsonValue, Usage
 from alcove.kernel.ports import CallContext, EmbeddingModel, ModelInfo
+from alcove.kernel.trace import ObservationKind, Tracer
 
 READER = ModelInfo(
     id="alcove/reader",
@@ -49,16 +50,26 @@ class Limits:
     Attributes:
         sentences: Sentences looked at for words in common.
         embedded: Sentences compared by meaning: the best by words and, of a summary, an even spread.
-        confidence: Below this the sources do not answer (docs/retrieval.md).
+        sure: Confidence from which the sentences are given as the answer.
+        possible: Confidence from which they are given as what comes closest; below it the sources do not answer.
     """
 
     sentences: int = 2000
     embedded: int = 48
-    confidence: float = 0.5
+    sure: float = 0.44
+    possible: float = 0.28
 
 
 def _has_none() -> bool:
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Sentences in the order they are said, and how sure it is that they answer."""
+
+    sentences: Sequence[Sentence]
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +105,14 @@ class Reader:
         """Gives what is known of the model."""
         return READER
 
-    async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:  # noqa: ARG002  the port's signature
+    async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
         """Answers from the request's sources, tool results or pasted text, word by word.
 
         Raises:
             AlcoveError: When the embedding model cannot answer.
         """
         what = await to_thread.run_sync(reading, request)
-        segments = await self._answer(what, with_notice=self._owes_notice(request))
+        segments = await self._answer(what, context.tracer, with_notice=self._owes_notice(request))
         said: list[str] = []
         finish_reason = "stop"
         budget = _Budget(request.extra, self.count_tokens)
@@ -118,37 +129,44 @@ class Reader:
         usage = await to_thread.run_sync(self._usage, request, "".join(said))
         yield Delta(finish_reason=finish_reason, usage=usage)
 
-    async def _answer(self, what: Reading, *, with_notice: bool) -> list[_Segment]:
+    async def _answer(self, what: Reading, tracer: Tracer, *, with_notice: bool) -> list[_Segment]:
         if phrases.is_small_talk(what.question):
             return [_Segment(phrases.SELF_DESCRIPTION)]
-        is_readable = any(passage.text.strip() for passage in what.passages)
-        if not is_readable:
+        if not any(passage.text.strip() for passage in what.passages):
             return [_Segment(phrases.NOTHING_TO_READ if what.question else phrases.SELF_DESCRIPTION)]
-        quoted = await self._quoted(what)
-        if quoted is None:
-            return [_Segment(phrases.refusal(_closest(what.passages)))]
-        segments = _composed(quoted, what.passages)
+        if not what.question and any(passage.is_source for passage in what.passages):
+            return [_Segment(phrases.NO_QUESTION)]
+        with tracer.observe(ObservationKind.SPAN, "choose sentences") as observation:
+            observation.input = what.question
+            found = await self._find(what)
+            observation.output = [each.text for each in found.sentences]
+            observation.metadata["confidence"] = round(found.confidence, 3)
+        if found.confidence < self.limits.possible:
+            return [_Segment(phrases.refusal(_closest(found, what.passages), with_hint=with_notice))]
+        segments = _composed(found.sentences, what.passages)
+        if found.confidence < self.limits.sure:
+            segments.insert(0, _Segment(f"{phrases.UNSURE}\n\n"))
         if with_notice:
             segments.append(_Segment(f"\n\n{phrases.NOTICE}"))
         return segments
 
-    async def _quoted(self, what: Reading) -> list[Sentence] | None:
-        """Gives the sentences of the answer in the order they are said; None where nothing answers."""
+    async def _find(self, what: Reading) -> _Found:
+        """Finds the sentences that answer best, or those that sum up best."""
         is_summary = not what.question or phrases.asks_for_summary(what.question)
         earlier = what.earlier if phrases.refers_back(what.question) else ""
         question, candidates, scores = await to_thread.run_sync(self._candidates, what, earlier, is_summary)
         if not candidates:
-            return None
+            return _Found((), 0.0)
         texts = [question.text, *(embedding_text(each, what.passages) for each in candidates)]
         embedded = await self.embedder.embed(texts)
         vectors: Vectors = np.asarray(embedded.vectors, dtype=np.float32)
         if is_summary:
-            return [candidates[i] for i in sorted(central(candidates, vectors[1:], self.choice))]
+            return _Found([candidates[i] for i in sorted(central(candidates, vectors[1:], self.choice))], 1.0)
         meaning = (vectors[1:] @ vectors[0]).astype(np.float64)
         picked = choose(question, candidates, vectors[1:], scores + self.weights.meaning * meaning, self.choice)
-        if self._confidence(question, candidates, meaning, picked) < self.limits.confidence:
-            return None
-        return _in_order([candidates[i] for i in picked])
+        chosen = [candidates[i] for i in picked]
+        confidence = _confidence(question, chosen, float(meaning[picked].max()))
+        return _Found(_in_order(chosen) if confidence >= self.limits.sure else chosen[:1], confidence)
 
     def _candidates(self, what: Reading, earlier: str, is_summary: bool) -> tuple[Question, list[Sentence], Scores]:  # noqa: FBT001  called by position in a thread
         """Gives the sentences worth embedding, and what they score without it."""
@@ -162,15 +180,6 @@ class Reader:
                 kept = np.sort(np.argsort(-scores, kind="stable")[: self.limits.embedded])
             found, scores = [found[i] for i in kept], scores[kept]
         return question, found, scores
-
-    def _confidence(
-        self, question: Question, candidates: Sequence[Sentence], meaning: Scores, picked: Sequence[int]
-    ) -> float:
-        """Tells how likely the chosen sentences answer at all: their meaning and how many of the question's words they hold."""
-        if not picked:
-            return 0.0
-        held = frozenset[str]().union(*(candidates[i].words | candidates[i].title_words for i in picked))
-        return 0.6 * float(meaning[list(picked)].max()) + 0.4 * question.share(held)
 
     def _owes_notice(self, request: ChatRequest) -> bool:
         """Tells whether this conversation has yet to hear that nothing here writes text."""
@@ -232,11 +241,20 @@ def _pieces(text: str) -> list[str]:
     return found or ([text] if text else [])
 
 
-def _closest(passages: Sequence[Passage]) -> str:
-    """Names the passage that fits best: its number and its document."""
-    best = max((each for each in passages if each.text.strip()), key=lambda each: each.score)
+def _confidence(question: Question, chosen: Sequence[Sentence], meaning: float) -> float:
+    """Tells how likely sentences answer at all, 0 to 1: their nearness in meaning, and how many of the question's words they hold."""
+    held = frozenset[str]().union(*(each.words | each.title_words for each in chosen))
+    return 0.7 * meaning + 0.3 * question.share(held)
+
+
+def _closest(found: _Found, passages: Sequence[Passage]) -> str:
+    """Names the passage that fits best: its document and its number."""
+    if found.sentences:
+        best = passages[found.sentences[0].passage]
+    else:
+        best = max((each for each in passages if each.text.strip()), key=lambda each: each.score)
     number = f" [{best.number}]" if best.number is not None else ""
-    return f"“{_shown(best.title)}”{number}" if best.title else number.strip()
+    return f"“{_shown(best.name)}”{number}" if best.name else number.strip()
 
 
 def _in_order(quoted: Sequence[Sentence]) -> list[Sentence]:

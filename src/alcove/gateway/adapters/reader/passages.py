@@ -13,22 +13,27 @@ MAX_CHARACTERS = 400_000
 
 _PASTED_CHARACTERS = 400
 _QUESTION_CHARACTERS = 600
+_INSTRUCTION_CHARACTERS = 800
 _TOOL_TEXT_CHARACTERS = 20
 _QUOTABLE_CHARACTERS = 40
 
-_TAGGED_QUESTION = re.compile(r"<(user_query|query|question)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_TAGGED_CONTEXT = re.compile(r"<(context|documents|sources)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_TAGGED_SOURCE = re.compile(r"<(source|document)\b([^>]*)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_QUESTION_TAGS, _CONTEXT_TAGS, _SOURCE_TAGS = (
+    "user_query|query|question",
+    "context|documents|sources",
+    "source|document",
+)
 _TAG_NUMBER = re.compile(r"\b(?:id|index)\s*=\s*[\"']?(\d{1,3})\b")
 _TAG_NAME = re.compile(r"\b(?:name|title)\s*=\s*[\"']([^\"']*)[\"']")
-_QUESTION_LABEL = re.compile(r"^[#*\s]*(?:user(?:'s)? )?(?:question|query)[*\s]*:[*\s]*", re.MULTILINE | re.IGNORECASE)
+_QUESTION_LABEL = re.compile(
+    r"^[#* \t]*(?:user(?:'s)? )?(?:question|query)[* \t]*:[* \t]*", re.MULTILINE | re.IGNORECASE
+)
 _CONTEXT_LABEL = re.compile(
-    r"(?:^|(?<=[.!?]))[#*\s]*(?:(?:retrieved |relevant |search )?(?:context|documents?|sources?|passages?|results|memories|knowledge)"
-    r"(?: information)?(?: is below)?)[*\s]*[:.]?[*]*\s*?(?:\n|(?<=:)[ \t*]*)",
+    r"(?:^|(?<=[.!?]))[#* \t]*(?:(?:retrieved |relevant |search )?(?:context|documents?|sources?|passages?|results|memories|knowledge)"
+    r"(?: information)?(?: is below)?)[* \t]*[:.]?[*]*\s*?(?:\n|(?<=:)[ \t*]*)",
     re.MULTILINE | re.IGNORECASE,
 )
 _ANSWER_LABEL = re.compile(
-    r"^[#*\s]*(?:helpful |final |your )?(?:answer|response)[*\s]*:[*\s]*\Z", re.MULTILINE | re.IGNORECASE
+    r"^[#* \t]*(?:helpful |final |your )?(?:answer|response)[* \t]*:[* \t]*\Z", re.MULTILINE | re.IGNORECASE
 )
 _NUMBERED = re.compile(r"^[ \t]*\[(\d{1,3})\][ \t:]*", re.MULTILINE)
 _INSTRUCTION = re.compile(r"\b(?:answer|respond|reply)\b.*\b(?:question|query|context)\b", re.IGNORECASE | re.DOTALL)
@@ -42,7 +47,8 @@ class Passage:
     Attributes:
         text: The text.
         number: How an answer refers to it; None where it has no number.
-        title: What it is from, in words.
+        name: What it is from, as people know it (a file's name).
+        title: The same in words.
         score: How well whoever found it thinks it fits, 0 to 1.
         start: Offset of the text in its document, where known.
         is_source: Whether it is one of the request's sources, so that a citation of it can be followed.
@@ -50,6 +56,7 @@ class Passage:
 
     text: str
     number: int | None = None
+    name: str = ""
     title: str = ""
     score: float = 0.0
     start: int | None = None
@@ -86,6 +93,7 @@ def _of_source(source: Source) -> Passage:
     return Passage(
         text=source.text,
         number=source.number,
+        name=source.document,
         title=_title(source.document),
         score=source.score,
         start=source.start,
@@ -128,14 +136,14 @@ def _of_tool(message: ChatMessage) -> Iterator[Passage]:
     if found:
         yield from found
     elif message.text.strip():
-        yield Passage(text=message.text, title=title)
+        yield Passage(text=message.text, name=title, title=_title(title))
 
 
 def _texts(value: JsonValue, title: str, *, depth: int) -> Iterator[Passage]:
     """Gives the longer texts of a JSON value, each under the title or name beside it."""
     if isinstance(value, str):
         if len(value) >= _TOOL_TEXT_CHARACTERS:
-            yield Passage(text=value, title=title)
+            yield Passage(text=value, name=title, title=_title(title))
     elif depth > 8:  # noqa: PLR2004  deeper is no result of a search
         return
     elif isinstance(value, dict):
@@ -150,9 +158,9 @@ def _texts(value: JsonValue, title: str, *, depth: int) -> Iterator[Passage]:
 
 def _context(text: str) -> str | None:
     """Gives what a system message marks as context; None when it marks nothing, for its instructions are not to be quoted."""
-    tagged = [match.group(2) for match in _TAGGED_CONTEXT.finditer(text)]
+    tagged = _tagged(text, _CONTEXT_TAGS)
     if tagged:
-        return "\n\n".join(tagged)
+        return "\n\n".join(each.text for each in tagged)
     label = _CONTEXT_LABEL.search(text)
     return text[label.end() :] if label else None
 
@@ -162,31 +170,25 @@ def _split(text: str) -> tuple[str, tuple[Passage, ...]]:
     if len(text) <= _PASTED_CHARACTERS and not _is_labelled(text):
         return text.strip(), ()
     body = _ANSWER_LABEL.sub("", text[:MAX_CHARACTERS].rstrip())
-    tagged = _TAGGED_QUESTION.search(body)
-    contexts = list(_TAGGED_CONTEXT.finditer(body))
+    asked = next(iter(_tagged(body, _QUESTION_TAGS)), None)
+    contexts = _tagged(body, _CONTEXT_TAGS)
     if contexts:
-        outside = body[contexts[-1].end() :].strip() or body[: contexts[0].start()].strip()
-        question = tagged.group(2) if tagged else outside
-        return question.strip()[-_QUESTION_CHARACTERS:], tuple(
-            _of_text("\n\n".join(each.group(2) for each in contexts))
-        )
-    question, rest = (tagged.group(2), _without(body, tagged)) if tagged else _question_of(body)
+        outside = body[contexts[-1].end :].strip() or body[: contexts[0].start].strip()
+        question = (asked.text if asked else outside).strip()[-_QUESTION_CHARACTERS:]
+        return question, tuple(_of_text("\n\n".join(each.text for each in contexts)))
+    question, rest = (asked.text, body[: asked.start] + body[asked.end :]) if asked else _question_of(body)
     label = _CONTEXT_LABEL.search(rest)
-    if label and rest[label.end() :].strip():
+    if label and label.start() <= _INSTRUCTION_CHARACTERS and rest[label.end() :].strip():
         rest = rest[label.end() :]
     return question.strip()[:_QUESTION_CHARACTERS], tuple(_of_text(rest))
 
 
 def _is_labelled(text: str) -> bool:
     """Tells whether even a short message holds more than a question."""
-    if _TAGGED_CONTEXT.search(text):
+    if _tagged(text, _CONTEXT_TAGS):
         return True
     question = _QUESTION_LABEL.search(text)
     return question is not None and (question.start() > _QUOTABLE_CHARACTERS or _CONTEXT_LABEL.search(text) is not None)
-
-
-def _without(text: str, match: re.Match[str]) -> str:
-    return text[: match.start()] + text[match.end() :]
 
 
 def _question_of(body: str) -> tuple[str, str]:
@@ -209,24 +211,54 @@ def _question_of(body: str) -> tuple[str, str]:
     return "", body
 
 
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """What stands between a tag and its end."""
+
+    text: str
+    attributes: str
+    start: int
+    end: int
+
+
+def _tagged(text: str, names: str) -> list[_Tagged]:
+    """Finds tagged parts, not nested; one pass per tag, so that unclosed tags cost nothing."""
+    found: list[_Tagged] = []
+    lowered = text.lower()
+    at = 0
+    for match in re.finditer(rf"<({names})\b([^<>]{{0,300}})>", text, re.IGNORECASE):
+        if match.start() < at:
+            continue
+        closing = f"</{match.group(1).lower()}>"
+        close = lowered.find(closing, match.end())
+        if close < 0:
+            break
+        at = close + len(closing)
+        found.append(_Tagged(text[match.end() : close], match.group(2), match.start(), at))
+    return found
+
+
 def _of_text(text: str) -> Iterator[Passage]:
     """Parts pasted context into its own numbered pieces; text without numbers stays whole, without the instructions around it."""
-    tagged = list(_TAGGED_SOURCE.finditer(text))
+    tagged = _tagged(text, _SOURCE_TAGS)
     if tagged:
-        for match in tagged:
-            number, name = _TAG_NUMBER.search(match.group(2)), _TAG_NAME.search(match.group(2))
+        for each in tagged:
+            number, name = _TAG_NUMBER.search(each.attributes), _TAG_NAME.search(each.attributes)
             yield Passage(
-                text=match.group(3),
+                text=each.text,
                 number=int(number.group(1)) if number else None,
+                name=name.group(1) if name else "",
                 title=_title(name.group(1)) if name else "",
             )
         return
     marks = list(_NUMBERED.finditer(text))
-    if marks:
-        for mark, following in zip(marks, [*marks[1:], None], strict=True):
-            piece = text[mark.end() : following.start() if following else len(text)]
-            yield Passage(text=piece, number=int(mark.group(1)))
-        return
+    yield from _plain(text[: marks[0].start()] if marks else text)
+    for mark, following in zip(marks, [*marks[1:], None], strict=True) if marks else ():
+        piece = text[mark.end() : following.start() if following else len(text)]
+        yield Passage(text=piece, number=int(mark.group(1)))
+
+
+def _plain(text: str) -> Iterator[Passage]:
     for piece in _RULE.split(text):
         kept = [each for each in re.split(r"\n\s*\n", piece) if not _is_instruction(each)]
         if any(each.strip() for each in kept):

@@ -26,6 +26,8 @@ SELF_DESCRIPTION = (
     f"- **Get written answers**: {GENERATIVE}."
 )
 
+UNSURE = "Nothing here answers this for certain. What comes closest:"
+
 NO_QUESTION = "Your message holds no question. Ask something about the documents at hand, or ask for a summary of them."
 
 _SMALL_TALK = re.compile(
@@ -79,10 +81,9 @@ def refers_back(question: str) -> bool:
     )
 
 
-def refusal(closest: str) -> str:
+def refusal(closest: str, *, with_hint: bool) -> str:
     """Says that the sources do not answer, names the one that comes closest, and what to do."""
     nearest = f" The closest source is {closest}." if closest else ""
-    return (
-        f"The documents at hand do not answer this.{nearest} Try other words, add a document that covers it, "
-        f"or {GENERATIVE}."
-    )
+    todo = "Try other words, or add a document that covers it."
+    hint = f" For answers beyond your documents, {GENERATIVE}." if with_hint else ""
+    return f"The documents at hand do not answer this.{nearest} {todo}{hint}"

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alcove.gateway.adapters.reader.passages import Passage
-from alcove.gateway.adapters.reader.sentences import sentences
 from alcove.gateway.adapters.reader.words import names, words
+from alcove.kernel.sentences import sentences
 
 Vectors = npt.NDArray[np.float32]
 
 _SPACE = re.compile(r"\s+")
+_MARK = re.compile(r"(?:(?:[-*+\u2022\u25e6\u25aa\u2013\u2023\u00b7>]|#{1,6}|\(?\d{1,3}[.)])\s+)+")
 _YEAR_OR_DATE = re.compile(
     r"\b(?:1[0-9]{3}|20[0-9]{2})s?\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b\d{1,2}(?:st|nd|rd|th) century\b"
     r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|"
@@ -57,8 +58,7 @@ class Weights:
 
     Attributes:
         meaning: Cosine of question and sentence, the sentence read under its document's title.
-        words: Share of the question's words in the sentence, rare ones counting more.
-        title_words: What a word of the question counts that only the document's title has.
+        words: Share of the question's words in the sentence or its document's title, rare ones counting more.
         source: The passage's own score, relative to the best passage.
         cue: The sentence has the kind of thing asked for: a date, a number, a place, a name, a reason.
         fragment: Taken off for questions, headings and fragments.
@@ -66,9 +66,8 @@ class Weights:
 
     meaning: float = 1.0
     words: float = 0.6
-    title_words: float = 0.6
-    source: float = 0.2
-    cue: float = 0.05
+    source: float = 0.3
+    cue: float = 0.1
     fragment: float = 0.3
 
 
@@ -115,16 +114,10 @@ class Question:
     cue: re.Pattern[str] | None
     asks_for_name: bool
 
-    def share(self, found: frozenset[str], of_title: frozenset[str] = frozenset(), title_weight: float = 1.0) -> float:
-        """Gives how much of the question's words is found, 0 to 1."""
+    def share(self, found: frozenset[str]) -> float:
+        """Gives how much of the question's words is among those found, 0 to 1."""
         total = sum(self.words.values())
-        if not total:
-            return 0.0
-        have = sum(
-            weight if word in found else weight * title_weight if word in of_title else 0.0
-            for word, weight in self.words.items()
-        )
-        return have / total
+        return sum(weight for word, weight in self.words.items() if word in found) / total if total else 0.0
 
 
 def all_sentences(passages: Sequence[Passage], limit: int) -> list[Sentence]:
@@ -133,9 +126,10 @@ def all_sentences(passages: Sequence[Passage], limit: int) -> list[Sentence]:
     seen: set[str] = set()
     for index, passage in enumerate(passages):
         title_words = frozenset(words(passage.title))
-        for start, end in sentences(passage.text):
+        for span_start, end in sentences(passage.text):
+            start = _after_mark(passage.text, span_start, end)
             text = _SPACE.sub(" ", passage.text[start:end])
-            if text in seen:
+            if text in seen or not any(map(str.isalnum, text)):
                 continue
             seen.add(text)
             sentence_words = frozenset(words(text))
@@ -154,6 +148,12 @@ def all_sentences(passages: Sequence[Passage], limit: int) -> list[Sentence]:
             if len(found) >= limit:
                 return found
     return found
+
+
+def _after_mark(text: str, start: int, end: int) -> int:
+    """Gives where the words begin: after the mark of a list, a heading or a quotation."""
+    mark = _MARK.match(text, start, end)
+    return mark.end() if mark is not None and mark.end() < end else start
 
 
 def question_of(text: str, earlier: str, candidates: Sequence[Sentence]) -> Question:
@@ -184,7 +184,7 @@ def by_words(
     best = max((passage.score for passage in passages), default=0.0)
     return np.array(
         [
-            weights.words * question.share(each.words, each.title_words, weights.title_words)
+            weights.words * question.share(each.words | each.title_words)
             + (weights.source * max(0.0, passages[each.passage].score) / best if best > 0 else 0.0)
             + weights.cue * _has_cue(question, each)
             - weights.fragment * each.is_fragment

@@ -18,16 +18,20 @@ class Choice:
     Attributes:
         max_sentences: Never more than this.
         bridge: What it counts that a sentence's document is named in a chosen sentence (the next hop of the question).
+        names: What it counts that a sentence takes up the names a chosen one brought in.
         gain: What it counts that a sentence brings words of the question which no chosen one has.
         redundancy: Taken off for likeness to a chosen sentence.
-        keep: Share of the first sentence's score that a further one must reach.
+        keep: Share of the first sentence's score that a second one must reach.
+        keep_step: How much more each sentence after the second must reach.
     """
 
     max_sentences: int = 4
-    bridge: float = 0.3
-    gain: float = 0.4
-    redundancy: float = 0.4
-    keep: float = 0.8
+    bridge: float = 0.4
+    names: float = 0.2
+    gain: float = 1.0
+    redundancy: float = 0.3
+    keep: float = 0.75
+    keep_step: float = 0.15
 
 
 def choose(
@@ -49,7 +53,8 @@ def choose(
     while len(picked) < min(choice.max_sentences, len(candidates)):
         values = _values(question, candidates, likeness, scores, picked, choice)
         best = int(np.argmax(values))
-        if values[best] < choice.keep * scores[picked[0]]:
+        required = choice.keep + choice.keep_step * (len(picked) - 1)
+        if values[best] < required * scores[picked[0]]:
             break
         picked.append(best)
     return picked
@@ -71,17 +76,20 @@ def _values(
         if i in picked:
             continue
         gain = question.share(covered | each.words | each.title_words) - before
-        bridge = max(_bridge(candidates[j], each) for j in picked) if each.passage not in read else 0.0
+        led = max(_bridge(question, candidates[j], each, choice) for j in picked) if each.passage not in read else 0.0
         redundancy = max(0.0, float(likeness[i, picked].max()))
-        values[i] = scores[i] + choice.gain * gain + choice.bridge * bridge - choice.redundancy * redundancy
+        values[i] = scores[i] + choice.gain * gain + led - choice.redundancy * redundancy
     return values
 
 
-def _bridge(chosen: Sentence, other: Sentence) -> float:
-    """Tells how far one sentence leads to the other's document: share of that document's title that it names."""
-    if not other.title_words or other.title_words == chosen.title_words:
+def _bridge(question: Question, chosen: Sentence, other: Sentence, choice: Choice) -> float:
+    """Tells how far a chosen sentence leads to another document's: it names that document, or both name what is not yet asked."""
+    if other.title_words == chosen.title_words and other.title_words:
         return 0.0
-    return len(other.title_words & chosen.words) / len(other.title_words)
+    named = len(other.title_words & chosen.words) / len(other.title_words) if other.title_words else 0.0
+    brought = (chosen.names | chosen.title_words) - question.words.keys()
+    taken_up = len(brought & (other.names | other.title_words)) / len(brought) if brought else 0.0
+    return choice.bridge * named + choice.names * taken_up
 
 
 def central(candidates: Sequence[Sentence], vectors: Vectors, choice: Choice) -> list[int]:

@@ -91,6 +91,32 @@ async def test_trace_the_store_cannot_take_does_not_stop_the_others(
     assert intake.lost_count == 1
 
 
+async def test_unforeseen_failure_of_the_mover_harms_nobody_and_is_tried_again(
+    tmp_path: Path, make_trace: MakeTrace
+) -> None:
+    class FailingJournal(Journal):
+        failures = 2
+
+        def discard(self, end: int) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise OSError
+            super().discard(end)
+
+    store = MemoryTraceStore()
+    intake = TraceIntake(
+        store=store,
+        journal=FailingJournal(tmp_path),
+        clock=FakeClock(),
+        settings=TracingSettings(flush_interval_s=0.01),
+    )
+    async with intake.running():
+        await intake.record(make_trace())
+        await until(lambda: intake._trouble is not None)
+        await until(lambda: not intake.backlog_bytes)
+        assert await count(store) == 1
+
+
 async def test_what_is_left_at_the_end_is_stored_then(tmp_path: Path, make_trace: MakeTrace) -> None:
     store = MemoryTraceStore()
     async with new_intake(store, tmp_path, flush_interval_s=0.9).running() as intake:

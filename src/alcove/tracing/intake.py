@@ -165,12 +165,17 @@ class TraceIntake:
             self._hurry = anyio.Event()
             try:
                 await self._drain()
-                backoff_s, self._trouble = _FIRST_BACKOFF_S, None
             except Unavailable as error:
                 self._trouble = error.detail
-                self._arrived.set()
-                await anyio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
-                backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+            except Exception:  # a task root: the house goes on, and tries again
+                log.exception("traces_not_moved")
+                self._trouble = "Traces cannot be moved into the store; the log has the reason."
+            else:
+                backoff_s, self._trouble = _FIRST_BACKOFF_S, None
+                continue
+            self._arrived.set()
+            await anyio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
+            backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
 
     async def _drain(self) -> None:
         """Moves all that is in the journal now.

@@ -12,7 +12,7 @@ export function JsonView({ value, label }: { value: unknown; label: string }) {
     <div className="relative rounded-lg border border-line bg-sunken">
       {/* a scrolling box must be reachable by keyboard */}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div className="max-h-[32rem] overflow-auto rounded-lg p-3 pr-11 font-mono text-[0.8rem] leading-6" tabIndex={0} role="region" aria-label={label}>
+      <div className="max-h-[32rem] overflow-auto rounded-lg p-3 pr-11 font-mono text-[0.8rem] leading-6" tabIndex={0} role="group" aria-label={label}>
         <JsonNode value={value} depth={0} />
       </div>
       <div className="absolute top-1.5 right-1.5 rounded-md bg-sunken">

@@ -20,7 +20,7 @@ export function SecretOnce({ label, secret }: { label: string; secret: string })
           {secret}
         </code>
         <Button
-          data-autofocus
+          autoFocus
           h="auto"
           mih={36}
           leftSection={clipboard.copied ? <Check size={16} aria-hidden /> : <Copy size={16} aria-hidden />}

@@ -53,10 +53,10 @@ function AuditTable({ entries, isStale }: { entries: readonly AuditEntry[]; isSt
     // a scrolling box must be reachable by keyboard
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className="overflow-x-auto" tabIndex={0} role="region" aria-label="Audit log entries">
-      <table className={`w-full min-w-[46rem] text-left text-sm transition-opacity ${isStale ? "opacity-60" : ""}`}>
+      <table className={`w-full min-w-[38rem] text-left text-sm transition-opacity ${isStale ? "opacity-60" : ""}`}>
         <thead className="text-xs text-ink-faint">
           <tr>
-            {["When", "Who", "Action", "Object", "Outcome", "From", "Request"].map((heading) => (
+            {["When", "Who, from where", "What", "Outcome", "Request"].map((heading) => (
               <th key={heading} scope="col" className="px-3 py-2 font-medium first:pl-5 last:pr-5">
                 {heading}
               </th>
@@ -67,11 +67,15 @@ function AuditTable({ entries, isStale }: { entries: readonly AuditEntry[]; isSt
           {entries.map((entry) => (
             <tr key={entry.id} className="border-t border-line align-top">
               <td className="py-2 pr-3 pl-5 whitespace-nowrap text-ink-soft tabular-nums">{absoluteTime(entry.at)}</td>
-              <td className="px-3 py-2 [overflow-wrap:anywhere]">{entry.actor || "–"}</td>
-              <td className="px-3 py-2 font-medium">{entry.action.replaceAll(/[._]/g, " ")}</td>
-              <td className="max-w-56 px-3 py-2 text-ink-soft [overflow-wrap:anywhere]">{entry.object || "–"}</td>
+              <td className="px-3 py-2">
+                <span className="break-words">{entry.actor || "–"}</span>
+                <span className="block text-xs text-ink-faint tabular-nums">{entry.ip || "this computer"}</span>
+              </td>
+              <td className="px-3 py-2">
+                <span className="font-medium">{entry.action.replaceAll(/[._]/g, " ")}</span>
+                <span className="block text-xs text-ink-faint [overflow-wrap:anywhere]">{entry.object}</span>
+              </td>
               <td className={`px-3 py-2 ${GOOD.has(entry.outcome) ? "text-ink-soft" : "font-medium text-danger"}`}>{entry.outcome}</td>
-              <td className="px-3 py-2 whitespace-nowrap text-ink-soft tabular-nums">{entry.ip || "–"}</td>
               <td className="py-1 pr-5 pl-3">
                 {entry.request_id ? <CopyButton value={entry.request_id} label={`Copy request id ${entry.request_id}`} size="sm" /> : "–"}
               </td>

@@ -76,17 +76,16 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           {...form.getInputProps("api_key")}
         />
         {clearsKey ? (
-          <Alert color="yellow" role="status">
+          <p role="status" className="rounded-lg border border-warn-line bg-warn-soft px-3 py-2 text-sm leading-relaxed">
             With a new address the stored key is forgotten, so that it cannot be sent to the wrong server. Enter it again if this address
             needs it.
-          </Alert>
+          </p>
         ) : null}
         <Textarea
           label="Models (optional)"
           description="One id per line. Empty: every model the server lists."
-          autosize
-          minRows={2}
-          maxRows={8}
+          rows={3}
+          resize="vertical"
           spellCheck={false}
           classNames={{ input: "font-mono" }}
           {...form.getInputProps("models")}

@@ -1,10 +1,11 @@
-import { Badge, Button, Menu, Switch, Tooltip } from "@mantine/core";
+import { Badge, Button, Switch, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { CircleAlert, CircleCheck, Ellipsis, Pencil, Trash2 } from "lucide-react";
+import { CircleAlert, CircleCheck, Pencil, Trash2 } from "lucide-react";
 import type { Deployment, DeploymentTest } from "@/lib/api";
 import { plural } from "@/lib/format";
 import { formatDuration } from "@/lib/time";
-import { confirm, IconButton, notifyDone, notifyError } from "@/ui";
+import { confirm, notifyDone, notifyError } from "@/ui";
+import { ActionsMenu } from "@/ui/ActionsMenu";
 import { useDeleteDeployment } from "../api/useDeleteDeployment";
 import { useTestDeployment } from "../api/useTestDeployment";
 import { useUpdateDeployment } from "../api/useUpdateDeployment";
@@ -41,11 +42,11 @@ export function DeploymentRow({ deployment }: { deployment: Deployment }) {
         <div className="min-w-0 flex-1 basis-60">
           <p className="flex flex-wrap items-center gap-x-2 gap-y-1 text-sm font-medium">
             <span className={`[overflow-wrap:anywhere] ${isEnabled ? "" : "text-ink-faint"}`}>{deployment.name}</span>
-            <Badge size="sm" color="gray">
+            <Badge component="span" size="sm" color="gray">
               {providerLabel(deployment.provider)}
             </Badge>
             <Tooltip label={source.explanation}>
-              <Badge size="sm" {...(isOurs ? { color: "gray" } : {})}>
+              <Badge component="span" size="sm" {...(isOurs ? { color: "gray" } : {})}>
                 {source.label}
               </Badge>
             </Tooltip>
@@ -58,45 +59,37 @@ export function DeploymentRow({ deployment }: { deployment: Deployment }) {
           </p>
         </div>
         <div className="flex items-center gap-3">
-          <Switch
-            aria-label={`Use ${deployment.name}`}
-            checked={isEnabled}
-            disabled={!isOurs || update.isPending}
-            onChange={(event) =>
-              update.mutate(
-                { id: deployment.id, change: { enabled: event.currentTarget.checked } },
-                { onError: (error) => notifyError(`${deployment.name} was not changed`, error) },
-              )
-            }
-          />
+          {isOurs ? (
+            <Switch
+              aria-label={`Use ${deployment.name}`}
+              checked={isEnabled}
+              disabled={update.isPending}
+              onChange={(event) =>
+                update.mutate(
+                  { id: deployment.id, change: { enabled: event.currentTarget.checked } },
+                  { onError: (error) => notifyError(`${deployment.name} was not changed`, error) },
+                )
+              }
+            />
+          ) : null}
           <Button
             variant="default"
-            size="compact-sm"
+            size="xs"
             loading={test.isPending}
             aria-label={`Test ${deployment.name}`}
             onClick={() => test.mutate(deployment.id, { onError: (error) => notifyError("The test could not be run", error) })}
           >
             Test
           </Button>
-          <Menu position="bottom-end" returnFocus disabled={!isOurs}>
-            <Menu.Target>
-              <IconButton
-                label={isOurs ? `Actions for ${deployment.name}` : `${deployment.name} cannot be edited here`}
-                disabled={!isOurs}
-                tooltip={false}
-              >
-                <Ellipsis size={18} aria-hidden />
-              </IconButton>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item leftSection={<Pencil size={15} aria-hidden />} onClick={editing.open}>
-                Edit
-              </Menu.Item>
-              <Menu.Item color="red" leftSection={<Trash2 size={15} aria-hidden />} onClick={() => void askToDelete()}>
-                Delete
-              </Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
+          {isOurs ? (
+            <ActionsMenu
+              label={`Actions for ${deployment.name}`}
+              actions={[
+                { label: "Edit", Icon: Pencil, run: editing.open },
+                { label: "Delete", Icon: Trash2, isDangerous: true, run: () => void askToDelete() },
+              ]}
+            />
+          ) : null}
         </div>
       </div>
       <div role="status">{test.data ? <TestResult result={test.data} /> : null}</div>

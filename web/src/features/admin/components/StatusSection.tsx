@@ -33,7 +33,7 @@ export function StatusSection() {
               <li key={part.name} className="flex items-start gap-3 border-t border-line px-4 py-3 text-sm first:border-t-0 sm:px-5">
                 <Icon size={18} className={`mt-px shrink-0 ${part.healthy ? "text-accent" : "text-danger"}`} aria-hidden />
                 <div className="grid min-w-0 flex-1 gap-x-4 gap-y-0.5 sm:grid-cols-[11rem_1fr]">
-                  <p className="font-medium">
+                  <p className="font-medium first-letter:uppercase">
                     {part.name}
                     <span className="visually-hidden">{part.healthy ? ", healthy" : ", not healthy"}</span>
                   </p>
@@ -54,7 +54,7 @@ function Summary({ status }: { status: Status }) {
   const ill = status.parts.filter((part) => !part.healthy).length;
   return (
     <p className="tabular-nums">
-      {ill === 0 ? "Every part works." : `${plural(ill, "part")} of ${status.parts.length} need attention.`} Alcove {status.version}, running for{" "}
+      {ill === 0 ? "Every part works." : `${ill} of ${plural(status.parts.length, "part")} ${ill === 1 ? "needs" : "need"} attention.`} Alcove {status.version}, running for{" "}
       {uptimeText(status.uptime_s)}.
     </p>
   );

@@ -1,8 +1,9 @@
-import { Badge, Menu } from "@mantine/core";
+import { Badge } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { Ban, Ellipsis, KeyRound, Pencil, Trash2, UserCheck } from "lucide-react";
+import { Ban, KeyRound, Pencil, Trash2, UserCheck } from "lucide-react";
 import type { User, UserUpdate } from "@/lib/api";
-import { confirm, IconButton, notifyDone, notifyError, RelativeTime } from "@/ui";
+import { confirm, notifyDone, notifyError, RelativeTime } from "@/ui";
+import { ActionsMenu } from "@/ui/ActionsMenu";
 import { useDeleteUser } from "../api/useDeleteUser";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { EditUserDialog } from "./EditUserDialog";
@@ -57,9 +58,9 @@ export function UserRow({ user, isMe }: { user: User; isMe: boolean }) {
             {user.name}
             {isMe ? <span className="font-normal text-ink-faint"> (you)</span> : null}
           </span>
-          {user.role === "admin" ? <Badge size="sm">Administrator</Badge> : null}
+          {user.role === "admin" ? <Badge component="span" size="sm">Administrator</Badge> : null}
           {user.disabled ? (
-            <Badge size="sm" color="gray">
+            <Badge component="span" size="sm" color="gray">
               Disabled
             </Badge>
           ) : null}
@@ -75,33 +76,18 @@ export function UserRow({ user, isMe }: { user: User; isMe: boolean }) {
           )}
         </p>
       </div>
-      <Menu position="bottom-end" returnFocus>
-        <Menu.Target>
-          <IconButton label={`Actions for ${user.name}`} tooltip={false} loading={update.isPending || remove.isPending}>
-            <Ellipsis size={18} aria-hidden />
-          </IconButton>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item leftSection={<Pencil size={15} aria-hidden />} onClick={editing.open}>
-            Name and role
-          </Menu.Item>
-          <Menu.Item leftSection={<KeyRound size={15} aria-hidden />} disabled={isMe} onClick={resetting.open}>
-            Reset password
-          </Menu.Item>
-          {user.disabled ? (
-            <Menu.Item leftSection={<UserCheck size={15} aria-hidden />} onClick={() => change({ disabled: false }, `${user.name} can sign in again.`)}>
-              Enable
-            </Menu.Item>
-          ) : (
-            <Menu.Item leftSection={<Ban size={15} aria-hidden />} disabled={isMe} onClick={() => void askToDisable()}>
-              Disable
-            </Menu.Item>
-          )}
-          <Menu.Item color="red" leftSection={<Trash2 size={15} aria-hidden />} disabled={isMe} onClick={() => void askToDelete()}>
-            Delete
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <ActionsMenu
+        label={`Actions for ${user.name}`}
+        isBusy={update.isPending || remove.isPending}
+        actions={[
+          { label: "Name and role", Icon: Pencil, run: editing.open },
+          { label: "Reset password", Icon: KeyRound, isDisabled: isMe, run: resetting.open },
+          user.disabled
+            ? { label: "Enable", Icon: UserCheck, run: () => change({ disabled: false }, `${user.name} can sign in again.`) }
+            : { label: "Disable", Icon: Ban, isDisabled: isMe, run: () => void askToDisable() },
+          { label: "Delete", Icon: Trash2, isDangerous: true, isDisabled: isMe, run: () => void askToDelete() },
+        ]}
+      />
       <EditUserDialog user={user} isMe={isMe} opened={isEditing} onClose={editing.close} />
       <ResetPasswordDialog user={user} opened={isResetting} onClose={resetting.close} />
     </li>

@@ -25,12 +25,9 @@ export function CollectionCard({ collection }: { collection: Collection }) {
       {collection.description ? (
         <p className="mt-1 line-clamp-2 text-sm leading-relaxed text-ink-soft">{collection.description}</p>
       ) : null}
-      <p className="mt-auto flex flex-wrap gap-x-2 pt-4 text-xs text-ink-faint tabular-nums">
-        <span>{plural(collection.document_count, "document")}</span>
-        <span aria-hidden>·</span>
-        <span>{plural(collection.chunk_count, "passage")}</span>
-        <span aria-hidden>·</span>
-        <span>
+      <p className="mt-auto pt-4 text-xs leading-5 text-ink-faint tabular-nums">
+        {plural(collection.document_count, "document")} · {plural(collection.chunk_count, "passage")}
+        <span className="block">
           changed <RelativeTime at={collection.updated_at} />
         </span>
       </p>

@@ -55,9 +55,8 @@ function CollectionForm({ submitLabel, collection, onSubmit, onClose }: Collecti
         <Textarea
           label="Description (optional)"
           placeholder="What these documents are about"
-          autosize
-          minRows={2}
-          maxRows={6}
+          rows={3}
+          resize="vertical"
           maxLength={2000}
           {...form.getInputProps("description")}
         />

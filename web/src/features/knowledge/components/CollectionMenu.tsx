@@ -1,9 +1,9 @@
-import { Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { Ellipsis, Pencil, Trash2 } from "lucide-react";
+import { Pencil, Trash2 } from "lucide-react";
 import type { Collection } from "@/lib/api";
 import { plural } from "@/lib/format";
-import { confirm, IconButton, notifyDone, notifyError } from "@/ui";
+import { confirm, notifyDone, notifyError } from "@/ui";
+import { ActionsMenu } from "@/ui/ActionsMenu";
 import { useDeleteCollection } from "../api/useDeleteCollection";
 import { useUpdateCollection } from "../api/useUpdateCollection";
 import { CollectionFormDialog } from "./CollectionForm";
@@ -35,21 +35,14 @@ export function CollectionMenu({ collection, onDeleted }: CollectionMenuProps) {
 
   return (
     <>
-      <Menu position="bottom-end" returnFocus>
-        <Menu.Target>
-          <IconButton label={`Actions for ${collection.name}`} size="lg">
-            <Ellipsis size={18} aria-hidden />
-          </IconButton>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item leftSection={<Pencil size={15} aria-hidden />} onClick={editing.open}>
-            Rename and describe
-          </Menu.Item>
-          <Menu.Item color="red" leftSection={<Trash2 size={15} aria-hidden />} onClick={() => void askToDelete()}>
-            Delete
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <ActionsMenu
+        label={`Actions for ${collection.name}`}
+        size="lg"
+        actions={[
+          { label: "Rename and describe", Icon: Pencil, run: editing.open },
+          { label: "Delete", Icon: Trash2, isDangerous: true, run: () => void askToDelete() },
+        ]}
+      />
       <CollectionFormDialog
         opened={isEditing}
         title="Rename and describe"

@@ -1,8 +1,9 @@
-import { Button, Menu, Progress } from "@mantine/core";
-import { CircleAlert, Download, Ellipsis, FileText, ScanText, Trash2, TriangleAlert } from "lucide-react";
+import { Button, Progress } from "@mantine/core";
+import { CircleAlert, Download, FileText, ScanText, Trash2, TriangleAlert } from "lucide-react";
 import { type Document, documentFileUrl } from "@/lib/api";
 import { formatBytes, plural } from "@/lib/format";
-import { IconButton, RelativeTime } from "@/ui";
+import { RelativeTime } from "@/ui";
+import { ActionsMenu } from "@/ui/ActionsMenu";
 import { endingOf } from "../model/fileRules";
 import { percentOf, stageLabel } from "../model/progress";
 
@@ -46,33 +47,18 @@ export function DocumentRow({ document, isRetrying, onOpen, onRetry, onDelete }:
         ))}
       </div>
       {document.status === "failed" ? (
-        <Button size="compact-sm" variant="default" loading={isRetrying} onClick={() => onRetry(document)} aria-label={`Retry ${document.name}`}>
+        <Button size="xs" variant="default" loading={isRetrying} onClick={() => onRetry(document)} aria-label={`Retry ${document.name}`}>
           Retry
         </Button>
       ) : null}
-      <Menu position="bottom-end" returnFocus>
-        <Menu.Target>
-          <IconButton label={`Actions for ${document.name}`} tooltip={false}>
-            <Ellipsis size={18} aria-hidden />
-          </IconButton>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item leftSection={<ScanText size={15} aria-hidden />} disabled={!isReady} onClick={() => onOpen(document)}>
-            Show the text that was read
-          </Menu.Item>
-          <Menu.Item
-            component="a"
-            href={documentFileUrl(document.id)}
-            download={document.name}
-            leftSection={<Download size={15} aria-hidden />}
-          >
-            Download original
-          </Menu.Item>
-          <Menu.Item color="red" leftSection={<Trash2 size={15} aria-hidden />} onClick={() => onDelete(document)}>
-            Delete
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <ActionsMenu
+        label={`Actions for ${document.name}`}
+        actions={[
+          { label: "Show the text that was read", Icon: ScanText, isDisabled: !isReady, run: () => onOpen(document) },
+          { label: "Download original", Icon: Download, href: documentFileUrl(document.id), download: document.name },
+          { label: "Delete", Icon: Trash2, isDangerous: true, run: () => onDelete(document) },
+        ]}
+      />
     </li>
   );
 }

@@ -141,7 +141,7 @@ function Hit({ source, query, best, onOpen }: HitProps) {
         </span>
       </div>
       <p className="mt-2 text-sm leading-relaxed break-words whitespace-pre-line text-ink-soft">
-        <MarkedText pieces={markWords(source.text, query)} />
+        <MarkedText pieces={markWords(source.text.trim(), query)} />
       </p>
     </li>
   );

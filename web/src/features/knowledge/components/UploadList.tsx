@@ -54,7 +54,7 @@ function UploadRow({ upload, onDismiss, onRetry }: { upload: Upload } & Omit<Upl
         )}
       </div>
       {state === "failed" ? (
-        <Button size="compact-sm" variant="default" onClick={() => onRetry(id)}>
+        <Button size="xs" variant="default" onClick={() => onRetry(id)}>
           Retry
         </Button>
       ) : null}

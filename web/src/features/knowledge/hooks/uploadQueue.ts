@@ -83,7 +83,7 @@ async function send(client: QueryClient, collectionId: string, upload: Upload): 
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempts));
       change(client, collectionId, upload.id, { state: "waiting", share: 0, abort: null });
     } else {
-      change(client, collectionId, upload.id, { state: "failed", reason: messageOf(error), abort: null });
+      change(client, collectionId, upload.id, { state: isFinal(error) ? "refused" : "failed", reason: messageOf(error), abort: null });
     }
   }
   pump(client, collectionId);
@@ -92,6 +92,11 @@ async function send(client: QueryClient, collectionId: string, upload: Upload): 
 /** The server takes no more files just now and says so; asking again later is right. */
 function isBusy(error: unknown): boolean {
   return error instanceof ApiProblem && (error.status === 429 || error.status === 503);
+}
+
+/** The file itself is what the server refuses: sending it again changes nothing. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ApiProblem && [400, 413, 415, 422].includes(error.status);
 }
 
 function change(client: QueryClient, collectionId: string, id: string, part: Partial<Upload>): void {

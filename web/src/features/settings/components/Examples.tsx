@@ -5,8 +5,8 @@ import { curlExample, pythonExample } from "../model/examples";
 /** The same request as a command and as a program. */
 export function Examples(example: { origin: string; secret: string; model: string }) {
   return (
-    <Tabs defaultValue="curl" variant="pills" radius="md">
-      <Tabs.List mb="xs">
+    <Tabs defaultValue="curl">
+      <Tabs.List mb="sm">
         <Tabs.Tab value="curl">curl</Tabs.Tab>
         <Tabs.Tab value="python">Python</Tabs.Tab>
       </Tabs.List>

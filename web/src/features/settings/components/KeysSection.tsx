@@ -103,7 +103,7 @@ function KeyRow({ apiKey }: { apiKey: Key }) {
         </p>
       </div>
       {isOver ? null : (
-        <Button variant="default" size="compact-sm" loading={revoke.isPending} aria-label={`Revoke ${apiKey.name}`} onClick={() => void askToRevoke()}>
+        <Button variant="default" size="xs" loading={revoke.isPending} aria-label={`Revoke ${apiKey.name}`} onClick={() => void askToRevoke()}>
           Revoke
         </Button>
       )}

@@ -11,19 +11,23 @@ const GROUPS: readonly { title: string; shortcuts: readonly Shortcut[] }[] = [
     title: "Everywhere",
     shortcuts: [
       { keys: [MOD, "K"], does: "Search chats and go anywhere" },
+      { keys: [MOD, "Shift", "O"], does: "New chat" },
+      { keys: [MOD, "B"], does: "Show or hide the sidebar" },
+      { keys: ["?"], does: "The shortcuts, over any page" },
       { keys: ["Esc"], does: "Close what is open" },
     ],
   },
   {
     title: "In a chat",
     shortcuts: [
-      { keys: ["Enter"], does: "Send" },
+      { keys: ["Enter"], does: "Send the message" },
       { keys: ["Shift", "Enter"], does: "New line" },
-      { keys: ["Esc"], does: "Stop the answer" },
+      { keys: ["#"], does: "Add a collection while writing" },
+      { keys: ["Esc"], does: "Stop answering" },
     ],
   },
   {
-    title: "On a trace’s timeline",
+    title: "On the timeline of a trace",
     shortcuts: [
       { keys: ["↑", "↓"], does: "Previous, next observation" },
       { keys: ["←", "→"], does: "Close, open what is inside" },

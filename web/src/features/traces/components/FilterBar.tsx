@@ -8,22 +8,33 @@ type FilterBarProps = ReturnType<typeof useTraceFilters> & { knownModels: string
 
 /** Narrows the list of traces. */
 export function FilterBar({ filters, isFiltered, isLive, isAdmin, setSearch, knownModels }: FilterBarProps) {
-  // Clearing makes the text fields anew; while typing they must stay, or the focus is lost.
-  const [clears, setClears] = useState(0);
+  // What is typed shows at once and filters a moment later.
+  const [text, setText] = useState(filters.query);
+  const [model, setModel] = useState(filters.model);
+  const later = useDebouncedCallback(setSearch, 350);
   return (
     <div role="search" aria-label="Filter traces" className="mb-4 flex flex-wrap items-center gap-2">
-      <LateInput
-        key={`query-${clears}`}
-        label="Search in questions and answers"
+      <TextInput
+        aria-label="Search in questions and answers"
         placeholder="Search in questions and answers"
-        value={filters.query}
-        onChange={(query) => setSearch({ query })}
+        className="min-w-0 flex-1 basis-64 sm:max-w-80"
+        leftSection={<Search size={16} aria-hidden />}
+        value={text}
+        onChange={(event) => {
+          setText(event.currentTarget.value);
+          later({ query: event.currentTarget.value.trim(), model: model.trim() });
+        }}
       />
-      <ModelInput
-        key={`model-${clears}`}
-        value={filters.model}
-        models={knownModels}
-        onChange={(model) => setSearch({ model })}
+      <Autocomplete
+        aria-label="Model"
+        placeholder="Any model"
+        className="min-w-0 flex-1 basis-36 sm:max-w-52"
+        data={knownModels}
+        value={model}
+        onChange={(next) => {
+          setModel(next);
+          later({ query: text.trim(), model: next.trim() });
+        }}
       />
       <Select
         aria-label="Level"
@@ -55,7 +66,8 @@ export function FilterBar({ filters, isFiltered, isLive, isAdmin, setSearch, kno
           color="gray"
           onClick={() => {
             setSearch({ query: "", model: "", level: "", session: "" });
-            setClears(clears + 1);
+            setText("");
+            setModel("");
           }}
         >
           Clear filters
@@ -76,44 +88,5 @@ export function FilterBar({ filters, isFiltered, isLive, isAdmin, setSearch, kno
         />
       </div>
     </div>
-  );
-}
-
-type LateInputProps = { label: string; placeholder: string; value: string; onChange: (value: string) => void };
-
-/** Types at once, filters a moment later. */
-function LateInput({ label, placeholder, value, onChange }: LateInputProps) {
-  const [text, setText] = useState(value);
-  const later = useDebouncedCallback((next: string) => onChange(next.trim()), 350);
-  return (
-    <TextInput
-      aria-label={label}
-      placeholder={placeholder}
-      className="min-w-0 flex-1 basis-64 sm:max-w-80"
-      leftSection={<Search size={16} aria-hidden />}
-      value={text}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        later(event.currentTarget.value);
-      }}
-    />
-  );
-}
-
-function ModelInput({ value, models, onChange }: { value: string; models: string[]; onChange: (value: string) => void }) {
-  const [text, setText] = useState(value);
-  const later = useDebouncedCallback((next: string) => onChange(next.trim()), 350);
-  return (
-    <Autocomplete
-      aria-label="Model"
-      placeholder="Any model"
-      className="min-w-0 flex-1 basis-36 sm:max-w-52"
-      data={models}
-      value={text}
-      onChange={(next) => {
-        setText(next);
-        later(next);
-      }}
-    />
   );
 }

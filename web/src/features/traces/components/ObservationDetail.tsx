@@ -37,10 +37,10 @@ export function ObservationDetail({ observation }: { observation: Observation })
       <PayloadView key={`in-${observation.id}`} title="Input" value={observation.input} />
       <PayloadView key={`out-${observation.id}`} title="Output" value={observation.output} />
       {Object.keys(observation.metadata).length > 0 ? (
-        <section aria-label="Metadata">
+        <div>
           <h3 className="mb-1.5 text-sm font-semibold">Metadata</h3>
           <JsonView key={observation.id} value={observation.metadata} label="metadata" />
-        </section>
+        </div>
       ) : null}
     </div>
   );

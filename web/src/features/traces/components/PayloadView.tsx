@@ -13,7 +13,7 @@ export function PayloadView({ title, value }: { title: string; value: unknown })
   const [isRaw, setRaw] = useState(false);
   const canBoth = payload.kind === "messages" || payload.kind === "chunks";
   return (
-    <section aria-label={title}>
+    <div role="group" aria-label={title}>
       <div className="mb-1.5 flex min-h-7 items-center gap-2">
         <h3 className="flex-1 text-sm font-semibold">{title}</h3>
         {canBoth ? (
@@ -43,7 +43,7 @@ export function PayloadView({ title, value }: { title: string; value: unknown })
       ) : (
         <Chunks chunks={payload.chunks} />
       )}
-    </section>
+    </div>
   );
 }
 
@@ -85,7 +85,7 @@ function Messages({ messages }: { messages: readonly ReadMessage[] }) {
 function Chunks({ chunks }: { chunks: readonly ReadChunk[] }) {
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="max-h-[32rem] overflow-auto rounded-lg border border-line" tabIndex={0} role="region" aria-label="Passages retrieved">
+    <div className="max-h-[32rem] overflow-auto rounded-lg border border-line" tabIndex={0} role="group" aria-label="Passages retrieved">
       <table className="w-full text-left text-sm">
         <thead className="bg-sunken text-xs text-ink-faint">
           <tr>

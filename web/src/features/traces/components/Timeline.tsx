@@ -1,12 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronDown, ChevronRight } from "lucide-react";
-import { type KeyboardEvent, useEffect, useId, useRef } from "react";
+import { type KeyboardEvent, memo, useEffect, useId, useRef } from "react";
 import { axisTicks, type Layout, type Row } from "../model/layout";
 import { durationText } from "../model/figures";
 import { KINDS } from "../model/kinds";
 
 const ROW_HEIGHT = 34;
-const COLUMNS = "grid-cols-[minmax(0,1fr)_minmax(0,0.8fr)] sm:grid-cols-[minmax(0,1fr)_minmax(0,1.1fr)]";
+const COLUMNS = "grid-cols-[minmax(0,1fr)_minmax(0,0.7fr)] sm:grid-cols-[minmax(0,1fr)_4.25rem_minmax(0,1fr)]";
 
 type TimelineProps = {
   layout: Layout;
@@ -114,6 +114,7 @@ function Axis({ totalMs }: { totalMs: number }) {
   return (
     <div className={`grid shrink-0 border-b border-line text-xs text-ink-faint ${COLUMNS}`} aria-hidden>
       <span className="px-3 py-2 font-medium">Observation</span>
+      <span className="hidden py-2 pr-3 text-right font-medium sm:block">Took</span>
       <span className="relative mr-3 overflow-hidden">
         {axisTicks(totalMs, 4).map((at) => (
           <span
@@ -138,10 +139,10 @@ type TimelineRowProps = {
   onToggle: (id: string, isOpen: boolean) => void;
 };
 
-function TimelineRow({ id, row, totalMs, isSelected, onSelect, onToggle }: TimelineRowProps) {
+const TimelineRow = memo(function TimelineRow({ id, row, totalMs, isSelected, onSelect, onToggle }: TimelineRowProps) {
   const { observation, depth, hasChildren, isOpen } = row;
   const { Icon, label } = KINDS[observation.kind];
-  const failed = observation.level === "error" ? ", failed" : observation.level === "warning" ? ", with a warning" : "";
+  const failed = observation.level === "error" ? "failed" : observation.level === "warning" ? "with a warning" : "";
   return (
     // The keys are handled by the tree, which has the focus.
     // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
@@ -153,7 +154,6 @@ function TimelineRow({ id, row, totalMs, isSelected, onSelect, onToggle }: Timel
       aria-setsize={row.siblings}
       aria-selected={isSelected}
       aria-expanded={hasChildren ? isOpen : undefined}
-      aria-label={`${label} ${observation.name}, ${durationText(row.durationMs)}${failed}`}
       onClick={() => onSelect(observation.id)}
       className={`grid h-full cursor-pointer items-center text-sm ${COLUMNS} ${isSelected ? "bg-accent-soft" : "hover:bg-hover/60"}`}
     >
@@ -171,25 +171,27 @@ function TimelineRow({ id, row, totalMs, isSelected, onSelect, onToggle }: Timel
           {isOpen ? <ChevronDown size={14} /> : <ChevronRight size={14} />}
         </button>
         <Icon size={14} className={`shrink-0 ${observation.level === "error" ? "text-danger" : "text-ink-faint"}`} aria-hidden />
+        <span className="visually-hidden">{label}</span>
         <span className={`truncate ${observation.level === "error" ? "text-danger" : ""} ${isSelected ? "font-medium" : ""}`}>
           {observation.name}
         </span>
+        {failed ? <span className="visually-hidden">{failed}</span> : null}
       </span>
+      <span className="hidden pr-3 text-right text-xs text-ink-soft tabular-nums sm:block">{durationText(row.durationMs)}</span>
       <Bar row={row} totalMs={totalMs} />
     </div>
   );
-}
+});
 
 function Bar({ row, totalMs }: { row: Row; totalMs: number }) {
   const { observation, startMs, durationMs } = row;
   const left = (startMs / totalMs) * 100;
   const width = Math.min((durationMs / totalMs) * 100, 100 - left);
   const firstToken = observation.time_to_first_token_ms;
-  const isLate = left + width > 68;
   const colour = observation.level === "error" ? "bg-danger" : KINDS[observation.kind].bar;
   return (
     <span className="relative mr-3 h-full overflow-hidden" aria-hidden>
-      <span className={`absolute top-1/2 h-3 -translate-y-1/2 rounded-[3px] ${colour}`} style={{ left: `${left}%`, width: `max(3px, ${width}%)` }}>
+      <span className={`absolute top-1/2 h-3 -translate-y-1/2 rounded-[3px] ${colour}`} style={{ left: `min(${left}%, 100% - 3px)`, width: `max(3px, ${width}%)` }}>
         {firstToken !== null && durationMs > 0 ? (
           <span
             className="absolute -inset-y-1 w-0.5 rounded-full bg-ink"
@@ -197,12 +199,6 @@ function Bar({ row, totalMs }: { row: Row; totalMs: number }) {
             style={{ left: `${Math.min(100, (firstToken / durationMs) * 100)}%` }}
           />
         ) : null}
-      </span>
-      <span
-        className="absolute top-1/2 -translate-y-1/2 px-1.5 text-xs whitespace-nowrap text-ink-soft tabular-nums"
-        style={isLate ? { right: `${100 - left}%` } : { left: `calc(max(3px, ${width}%) + ${left}%)` }}
-      >
-        {durationText(durationMs)}
       </span>
     </span>
   );

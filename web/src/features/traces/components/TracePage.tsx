@@ -1,7 +1,8 @@
 import { Button } from "@mantine/core";
+import { useDebouncedCallback } from "@mantine/hooks";
 import { Link, useParams } from "@tanstack/react-router";
 import { ChevronLeft, MessageSquareText } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import type { TraceDetail } from "@/lib/api";
 import { formatCount } from "@/lib/format";
 import { absoluteTime } from "@/lib/time";
@@ -46,18 +47,22 @@ function TraceBody({ detail }: { detail: TraceDetail }) {
   const layout = useMemo(() => layoutObservations(observations, trace.started_at, closed), [observations, trace.started_at, closed]);
   const selected = useMemo(() => observations.find((item) => item.id === selectedId), [observations, selectedId]);
 
-  const select = (id: string) => {
-    setSelectedId(id);
-    setSearch({ observation: id });
-  };
-  const toggle = (id: string, isOpen: boolean) => {
+  const writeAddress = useDebouncedCallback((id: string) => setSearch({ observation: id }), 250);
+  const select = useCallback(
+    (id: string) => {
+      setSelectedId(id);
+      writeAddress(id);
+    },
+    [writeAddress],
+  );
+  const toggle = useCallback((id: string, isOpen: boolean) => {
     setClosed((before) => {
       const next = new Set(before);
       if (isOpen) next.delete(id);
       else next.add(id);
       return next;
     });
-  };
+  }, []);
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
@@ -76,7 +81,7 @@ function TraceBody({ detail }: { detail: TraceDetail }) {
                 <span aria-hidden>·</span>
                 <span>{absoluteTime(trace.started_at)}</span>
                 {trace.tags.map((tag) => (
-                  <span key={tag} className="rounded bg-sunken px-1.5 py-0.5 text-xs">
+                  <span key={tag} className="rounded bg-hover px-1.5 py-0.5 text-xs">
                     {tag}
                   </span>
                 ))}
@@ -155,10 +160,10 @@ function WholeTrace({ detail: { trace, observations } }: { detail: TraceDetail }
       <PayloadView title="Input" value={trace.input} />
       <PayloadView title="Output" value={trace.output} />
       {Object.keys(trace.metadata).length > 0 ? (
-        <section aria-label="Metadata">
+        <div>
           <h3 className="mb-1.5 text-sm font-semibold">Metadata</h3>
           <JsonView value={trace.metadata} label="metadata" />
-        </section>
+        </div>
       ) : null}
     </div>
   );

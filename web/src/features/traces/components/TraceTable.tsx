@@ -95,19 +95,19 @@ function TraceCells({ trace, showUser }: { trace: TraceSummary; showUser: boolea
         <RelativeTime at={trace.started_at} />
       </span>
       <span role="cell" className="order-1 min-w-0 md:order-none">
-        <span className="flex items-center gap-2">
-          <Link
-            to="/traces/$traceId"
-            params={{ traceId: trace.id }}
-            className="min-w-0 truncate rounded-sm font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent"
-          >
-            {trace.name || "unnamed"}
-          </Link>
+        <Link
+          to="/traces/$traceId"
+          params={{ traceId: trace.id }}
+          className="block truncate rounded-sm font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent"
+        >
+          {trace.name || "unnamed"}
+        </Link>
+        <span className="mt-0.5 flex min-w-0 items-center gap-2 text-xs text-ink-faint">
           <LevelBadge level={trace.level} />
-        </span>
-        <span className="block truncate text-xs text-ink-faint">
-          {trace.model ?? "no model"}
-          {showUser ? ` · user ${trace.user_id.slice(-6)}` : ""}
+          <span className="truncate">
+            {trace.model ?? "no model"}
+            {showUser ? ` · user ${trace.user_id.slice(-6)}` : ""}
+          </span>
         </span>
       </span>
       <span role="cell" className="order-3 col-span-2 min-w-0 md:order-none md:col-span-1">

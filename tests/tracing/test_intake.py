@@ -27,7 +27,7 @@ async def count(store: MemoryTraceStore) -> int:
 
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(5):
-        while not condition():  # noqa: ASYNC110  nothing tells of it
+        while not condition():
             await anyio.sleep(0.01)
 
 

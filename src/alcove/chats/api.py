@@ -21,8 +21,11 @@ from alcove.chats.models import (
     Regenerate,
 )
 from alcove.chats.service import ChatService
+from alcove.infra.uploads import UPLOAD_BODY, receive_file
 from alcove.infra.web import PageDep, PrincipalDep, RequestIdDep, problems
 from alcove.kernel.pages import Page
+from alcove.knowledge.models import Document
+from alcove.knowledge.service import DocumentService
 
 router = APIRouter(prefix="/api/v1/chats", tags=["chats"])
 
@@ -31,7 +34,12 @@ def _service(request: Request) -> ChatService:
     return cast("ChatService", request.state.chats)
 
 
+def _documents(request: Request) -> DocumentService:
+    return cast("DocumentService", request.state.documents)
+
+
 ChatsDep = Annotated[ChatService, Depends(_service)]
+DocumentsDep = Annotated[DocumentService, Depends(_documents)]
 
 
 @router.get("", responses=problems())
@@ -120,6 +128,27 @@ async def _encoded(stream: AsyncGenerator[ChatEvent | None, None]) -> AsyncGener
     async with aclosing(stream) as found:
         async for event in found:
             yield event.encode() if event is not None else b": keep-alive\n\n"
+
+
+@router.post(
+    "/{chat_id}/documents",
+    status_code=202,
+    openapi_extra=UPLOAD_BODY,
+    responses={**problems(404, 409, 413, 415), 200: {"model": Document, "description": "The chat has it already"}},
+)
+async def upload_document(
+    service: ChatsDep, documents: DocumentsDep, who: PrincipalDep, chat_id: str, request: Request, response: Response
+) -> Document:
+    """Takes a document into the chat's own collection; later questions in this chat are answered from it."""
+    collection = await service.own_collection(who, chat_id)
+    await documents.check_room(who, collection.id)
+    received = await receive_file(
+        request, folder=documents.blobs.incoming, max_bytes=documents.settings.max_upload_bytes
+    )
+    document, is_new = await documents.add(who, collection.id, received)
+    if not is_new:
+        response.status_code = 200
+    return Document.of(document)
 
 
 @router.get("/{chat_id}/export", response_class=Response, responses=problems(404))

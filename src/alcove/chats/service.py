@@ -21,11 +21,11 @@ from alcove.kernel.clock import Clock
 from alcove.kernel.errors import Conflict, InvalidRequest, NotFound
 from alcove.kernel.ids import new_id
 from alcove.kernel.pages import Page, PageRequest
+from alcove.kernel.ports import DEFAULT_MODEL
 from alcove.kernel.principal import Principal
 from alcove.kernel.runner import ModelCatalogue
 
 NEW_TITLE = "New chat"
-DEFAULT_MODEL = "default"
 _TITLE_LENGTH = 60
 
 

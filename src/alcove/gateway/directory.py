@@ -144,6 +144,14 @@ class DeploymentDirectory:
             if each.deployment.source is source and (not each.is_discovered or each.is_reached)
         ]
 
+    def has_generative(self) -> bool:
+        """Tells whether any deployment offers a model that writes."""
+        return any(each.is_generative and each.kind == "chat" for each in self._listing)
+
+    def unreached(self) -> Sequence[str]:
+        """Gives the names of deployments that were asked and did not answer; a discovered one need not be there."""
+        return [each.deployment.name for each in self._open if each.is_reached is False and not each.is_discovered]
+
     def open(self, deployment: Deployment) -> Upstream:
         """Gives a deployment opened, in use or not."""
         return self.factories[deployment.provider].open(self._unsealed(deployment))

@@ -31,7 +31,7 @@ from alcove.kernel.errors import (
     NotFound,
 )
 from alcove.kernel.ids import new_id
-from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, ModelSource
+from alcove.kernel.ports import DEFAULT_MODEL, EmbeddingModel, Model, ModelInfo, ModelSource
 from alcove.kernel.principal import Principal
 
 _READER = "alcove/reader"
@@ -91,6 +91,8 @@ class ModelCatalogue:
             ModelNotFound: When there is none, or not for this person.
             InvalidRequest: When it is an embedding model.
         """
+        if model_id == DEFAULT_MODEL:
+            model_id = await self.default_chat_model(principal)
         for source in self.sources:
             model = await source.find_model(model_id, principal)
             if model is not None:

@@ -23,6 +23,23 @@ _MAX_HEADERS = 8_192
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+"""What OpenAPI says of routes that take a file; the body is read piece by piece, not by the framework."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceivedFile:
     """A file that has been received and synced to disk.

@@ -12,6 +12,9 @@ from alcove.kernel.chat import ChatRequest, Delta, Usage
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Tracer
 
+DEFAULT_MODEL = "default"
+"""The id under which every person finds the model the house would choose for them."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelInfo:

@@ -1,0 +1,92 @@
+"""Collections as models: `knowledge/<collection>` answers from that collection."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from alcove.kernel.chat import ChatRequest, Delta, Source
+from alcove.kernel.grounding import grounded
+from alcove.kernel.pages import MAX_LIMIT, PageRequest
+from alcove.kernel.ports import DEFAULT_MODEL, CallContext, EmbeddingModel, Model, ModelInfo
+from alcove.kernel.principal import Principal
+from alcove.kernel.runner import ModelCatalogue
+from alcove.kernel.turn import ask
+from alcove.knowledge.grounding import TurnSearch
+from alcove.knowledge.models import CollectionKind, CollectionRecord
+from alcove.knowledge.service import CollectionService
+
+PREFIX = "knowledge/"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollectionModel:
+    """A `Model` that searches its collection and has the house's default model answer from what was found."""
+
+    collection: CollectionRecord
+    search: TurnSearch
+    models: ModelCatalogue
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives what is known of the model."""
+        return ModelInfo(
+            id=f"{PREFIX}{self.collection.name}",
+            name=self.collection.name,
+            description=self.collection.description or f"Answers from the collection {self.collection.name}.",
+            created=int(self.collection.created_at.timestamp()),
+            is_generative=False,
+            is_composite=True,
+            reads_sources=True,
+        )
+
+    async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+        """Answers from the collection, and from what filters found beside it."""
+        base = await self.models.chat_model(DEFAULT_MODEL, context.principal)
+        yield Delta(status=f"Searching {self.collection.name}")
+        found = await self.search.sources(request, [self.collection], context)
+        sources = _numbered((*found, *request.sources))
+        if sources:
+            yield Delta(sources=sources)
+        inner = replace(request, model=base.info.id, sources=sources)
+        if not base.info.reads_sources:
+            inner = grounded(inner)
+        async with aclosing(ask(base, inner, context)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollectionModels:
+    """The `ModelSource` of a person's collections."""
+
+    collections: CollectionService
+    search: TurnSearch
+    models: ModelCatalogue
+
+    async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
+        """Lists this person's collections as models."""
+        page = await self.collections.page(principal, CollectionKind.COLLECTION, PageRequest(limit=MAX_LIMIT))
+        return [self._model(each).info for each in page.items]
+
+    async def find_model(self, model_id: str, principal: Principal) -> Model | None:
+        """Gives the model of one of this person's collections."""
+        if not model_id.startswith(PREFIX):
+            return None
+        page = await self.collections.page(
+            principal, CollectionKind.COLLECTION, PageRequest(), name=model_id.removeprefix(PREFIX)
+        )
+        return self._model(page.items[0]) if page.items else None
+
+    async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:  # noqa: ARG002
+        """Gives None: collections embed nothing for others."""
+        return None
+
+    def _model(self, collection: CollectionRecord) -> CollectionModel:
+        return CollectionModel(collection=collection, search=self.search, models=self.models)
+
+
+def _numbered(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Numbers sources from 1, each stretch of a document once."""
+    unique = {(each.document_id, each.start, each.end): each for each in reversed(sources)}
+    kept = [each for each in sources if unique.get((each.document_id, each.start, each.end)) is each]
+    return tuple(replace(each, number=number) for number, each in enumerate(kept, start=1))

@@ -1,0 +1,44 @@
+"""The filter that puts passages of collections before a model."""
+
+from dataclasses import dataclass, replace
+
+from alcove.kernel.chat import ChatMessage, ChatRole
+from alcove.kernel.filters import BaseFilter
+from alcove.kernel.turn import Turn
+from alcove.knowledge.grounding import TurnSearch
+from alcove.knowledge.service import CollectionService
+
+_NOTHING_FOUND = (
+    "The collections attached to this conversation hold nothing that fits the question, or no document that has been read yet. "
+    "Say so plainly before answering from anything else."
+)
+
+
+@dataclass(frozen=True)
+class KnowledgeFilter(BaseFilter):
+    """Acts in turns whose request names collections."""
+
+    collections: CollectionService
+    search: TurnSearch
+    name: str = "knowledge"
+    priority: int = 50
+    status: str = "Searching your documents"
+
+    def applies(self, turn: Turn) -> bool:
+        """Applies when collections are named."""
+        return bool(turn.request.collections)
+
+    async def inlet(self, turn: Turn) -> None:
+        """Finds sources for the question.
+
+        Raises:
+            NotFound: When a collection is not there, or not this person's; names it.
+        """
+        request = turn.request
+        found = await self.collections.resolve(turn.context.principal, request.collections)
+        sources = await self.search.sources(request, found, turn.context)
+        if sources:
+            turn.request = replace(request, sources=sources)
+        elif turn.model is not None and turn.model.info.is_generative:
+            note = ChatMessage.of(ChatRole.SYSTEM, _NOTHING_FOUND)
+            turn.request = replace(request, messages=(note, *request.messages))

@@ -1,0 +1,58 @@
+"""Searching for a turn: what is asked, what is found, and what the trace shows of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alcove.kernel.chat import ChatRequest, ChatRole, Source
+from alcove.kernel.ports import CallContext
+from alcove.kernel.trace import ObservationKind
+from alcove.knowledge.models import CollectionRecord
+from alcove.knowledge.retrieval import Retriever
+
+_SHORT_WORDS = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnSearch:
+    """Finds sources for turns.
+
+    Attributes:
+        retriever: Finds passages.
+    """
+
+    retriever: Retriever
+
+    async def sources(
+        self, request: ChatRequest, collections: Sequence[CollectionRecord], context: CallContext
+    ) -> tuple[Source, ...]:
+        """Finds sources for a request, and leaves a retriever observation with scored chunks and times."""
+        question = question_of(request)
+        with context.tracer.observe(ObservationKind.RETRIEVER, "retrieve") as observation:
+            observation.input = {"query": question, "collections": [each.name for each in collections]}
+            found = await self.retriever.retrieve(context.principal.user_id, collections, question)
+            observation.output = [
+                {
+                    "number": source.number,
+                    "document": source.document,
+                    "document_id": source.document_id,
+                    "collection": source.collection,
+                    "page": source.page,
+                    "chunk_index": source.chunk_index,
+                    "score": source.score,
+                    "text": source.text,
+                }
+                for source in found.sources
+            ]
+            observation.metadata["latency_ms"] = dict(found.latency_ms)
+            observation.metadata["embedding_model"] = self.retriever.embedder.info.id
+        return found.sources
+
+
+def question_of(request: ChatRequest) -> str:
+    """Gives what to search for: the last question; a short one ("and when?") with the question before it."""
+    asked = [each.text for each in request.messages if each.role is ChatRole.USER and each.text.strip()]
+    if not asked:
+        return ""
+    if len(asked) > 1 and len(asked[-1].split()) < _SHORT_WORDS:
+        return f"{asked[-2]}\n{asked[-1]}"
+    return asked[-1]

@@ -1,0 +1,386 @@
+"""Builds every room around one database, one task group and one clock, and ends them in order."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from sqlalchemy import text
+
+import alcove
+from alcove.chats.adapters.knowledge import KnowledgeDocuments
+from alcove.chats.answers import Answers
+from alcove.chats.service import ChatService
+from alcove.chats.store import SqlChatStore
+from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
+from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
+from alcove.gateway.adapters.prices import PackagedPrices
+from alcove.gateway.adapters.reader import Reader
+from alcove.gateway.directory import DeploymentDirectory
+from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.models import Provider
+from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
+from alcove.gateway.store import SqlDeploymentStore
+from alcove.identity.audit import AuditService
+from alcove.identity.models import Action, Actor
+from alcove.identity.service import Identity
+from alcove.infra.background import background_tasks
+from alcove.infra.blobs import BlobStore
+from alcove.infra.database import Database, migrate, open_database
+from alcove.infra.embedder import Embedder
+from alcove.infra.http import AddressGuard, HttpClient
+from alcove.infra.jobs import JobQueue
+from alcove.infra.journal import Journal
+from alcove.infra.metrics import MeteredTraceSink, Metrics
+from alcove.infra.qdrant_edge import QdrantEdgeIndex
+from alcove.infra.secrets import MasterKey, SecretBox
+from alcove.kernel.clock import Clock, SystemClock
+from alcove.kernel.principal import Principal
+from alcove.kernel.runner import BackgroundTasks, TurnRunner
+from alcove.kernel.trace import TraceSink
+from alcove.knowledge.catalogue import CollectionModels
+from alcove.knowledge.filter import KnowledgeFilter
+from alcove.knowledge.grounding import TurnSearch
+from alcove.knowledge.ingestion import Ingestion
+from alcove.knowledge.parsing import ParseLimits, Parsers
+from alcove.knowledge.ports import ERASE, INGEST
+from alcove.knowledge.retrieval import Retriever
+from alcove.knowledge.service import CollectionService, DocumentService
+from alcove.knowledge.store import SqlKnowledgeStore
+from alcove.main.people import build_identity, master_key
+from alcove.settings import Settings
+from alcove.status.service import Part, StatusService
+from alcove.tracing.adapters.duckdb_store import DuckDbTraceStore
+from alcove.tracing.intake import TraceIntake
+from alcove.tracing.service import TraceService
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class House:
+    """The services that routes reach, each under its name in the request's state."""
+
+    identity: Identity
+    chats: ChatService
+    collections: CollectionService
+    documents: DocumentService
+    traces: TraceService
+    status: StatusService
+    metrics: Metrics
+    model_catalogue: ModelCatalogue
+    deployments: DeploymentService
+    embedding_service: EmbeddingService
+    chat_face: ChatFace
+
+    def state(self) -> dict[str, Any]:
+        """Gives the services by name, as the application's lifespan hands them to requests."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOfDeployments:
+    """The gateway's audit port on the house's audit table."""
+
+    audit: AuditService
+
+    async def record(self, who: Principal, action: str, subject: str) -> None:
+        """Adds a line to the audit trail."""
+        await self.audit.record(Actor(name=who.email), Action(action), subject)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """What every room stands on.
+
+    Attributes:
+        settings: All settings.
+        clock: The time.
+        database: The SQL database, migrated.
+        key: The master key.
+        background: Where tasks run that nobody waits for.
+        workers: Where tasks run for as long as the house is open.
+        metrics: What is counted.
+        stack: Closes what was opened, last first.
+    """
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    key: MasterKey
+    background: BackgroundTasks
+    workers: TaskGroup
+    metrics: Metrics
+    stack: contextlib.AsyncExitStack
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TracingParts:
+    """What the tracing room is made of."""
+
+    intake: TraceIntake
+    service: TraceService
+    sink: TraceSink
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayParts:
+    """What the gateway is made of."""
+
+    embedder: Embedder
+    prices: PackagedPrices
+    guard: AddressGuard
+    cipher: SecretBox
+    store: SqlDeploymentStore
+    directory: DeploymentDirectory
+    catalogue: ModelCatalogue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnowledgeParts:
+    """What the knowledge room is made of."""
+
+    collections: CollectionService
+    documents: DocumentService
+    search: TurnSearch
+    jobs: JobQueue
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[House]:
+    """Opens every store, starts every worker, gives the services; at the end lets running work finish, then closes.
+
+    Raises:
+        AlcoveError: When something cannot be opened, with what to do about it.
+        UnsafeSecret: When a secret is a placeholder or weak.
+    """
+    clock = SystemClock()
+    started_s = clock.monotonic_s()
+    async with contextlib.AsyncExitStack() as stack:
+        database = open_database(settings.database_url)
+        stack.push_async_callback(database.close)
+        await migrate(database)
+        workers = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(workers.cancel_scope.cancel)
+        closing = await stack.enter_async_context(contextlib.AsyncExitStack())
+        background = await stack.enter_async_context(background_tasks(drain_s=settings.server.drain_s))
+        ground = Ground(
+            settings=settings,
+            clock=clock,
+            database=database,
+            key=master_key(settings),
+            background=background,
+            workers=workers,
+            metrics=metrics,
+            stack=closing,
+        )
+        tracing = await _open_tracing(ground)
+        gateway = await _open_gateway(ground)
+        knowledge = await _open_knowledge(ground, gateway)
+        runner = TurnRunner(
+            models=gateway.catalogue,
+            filters=(KnowledgeFilter(knowledge.collections, knowledge.search),),
+            sink=tracing.sink,
+            pricing=gateway.prices,
+            background=background,
+            clock=clock,
+        )
+        chats = await _open_chats(ground, runner, gateway, knowledge, tracing)
+        identity = build_identity(
+            settings,
+            database,
+            ground.key,
+            background,
+            clock,
+            on_user_deleted=(chats.delete_owner, knowledge.collections.delete_owner, tracing.service.delete_owner),
+        )
+        deployments = DeploymentService(
+            directory=gateway.directory,
+            store=gateway.store,
+            cipher=gateway.cipher,
+            addresses=gateway.guard,
+            audit=AuditOfDeployments(identity.audit),
+            clock=clock,
+        )
+        yield House(
+            identity=identity,
+            chats=chats,
+            collections=knowledge.collections,
+            documents=knowledge.documents,
+            traces=tracing.service,
+            status=StatusService(
+                parts=_parts(database, tracing, gateway, knowledge),
+                clock=clock,
+                version=alcove.__version__,
+                started_s=started_s,
+            ),
+            metrics=metrics,
+            model_catalogue=gateway.catalogue,
+            deployments=deployments,
+            embedding_service=EmbeddingService(
+                models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
+            ),
+            chat_face=ChatFace.of(runner, settings.gateway),
+        )
+
+
+async def _open_tracing(ground: Ground) -> TracingParts:
+    folder, options = ground.settings.data_dir, ground.settings.tracing
+    store = DuckDbTraceStore(
+        folder / "traces.duckdb",
+        memory_mb=options.memory_mb,
+        threads=options.threads,
+        query_timeout_s=options.query_timeout_s,
+    )
+    journal = Journal(folder / "journal", max_bytes=options.max_journal_mb << 20, is_synced=options.is_synced)
+    intake = TraceIntake(store=store, journal=journal, clock=ground.clock, settings=options)
+    await ground.stack.enter_async_context(intake.running())
+    ground.metrics.watch("alcove_trace_journal_bytes", "Traces that wait to be stored", lambda: intake.backlog_bytes)
+    return TracingParts(
+        intake=intake,
+        service=TraceService(store=store, intake=intake),
+        sink=MeteredTraceSink(intake, ground.metrics),
+    )
+
+
+async def _open_gateway(ground: Ground) -> GatewayParts:
+    options = ground.settings.gateway
+    guard = AddressGuard(options.named_addresses())
+    http = HttpClient(options.http_limits(), guard)
+    ground.stack.callback(http.close)
+    store = SqlDeploymentStore(ground.database)
+    cipher = SecretBox(ground.key.derive_all("secrets"))
+    directory = DeploymentDirectory(
+        settings=options,
+        store=store,
+        cipher=cipher,
+        factories={Provider.OPENAI: OpenAiUpstreamFactory(http), Provider.OLLAMA: OllamaUpstreamFactory(http)},
+        clock=ground.clock,
+    )
+    await directory.load()
+    ground.workers.start_soon(directory.run)
+    embedder = Embedder()
+    reader = Reader(
+        embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
+    )
+    built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
+    return GatewayParts(
+        embedder=embedder,
+        prices=PackagedPrices(),
+        guard=guard,
+        cipher=cipher,
+        store=store,
+        directory=directory,
+        catalogue=ModelCatalogue([directory, built_in], options.default_model),
+    )
+
+
+async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:
+    folder, options = ground.settings.data_dir, ground.settings.knowledge
+    jobs = JobQueue(ground.database, ground.clock)
+    store = SqlKnowledgeStore(ground.database, jobs)
+    index = QdrantEdgeIndex(folder / "vectors", dimensions=gateway.embedder.dimensions)
+    ground.stack.push_async_callback(index.aclose)
+    blobs = BlobStore(folder / "blobs")
+    await blobs.open()
+    parsers = await ground.stack.enter_async_context(Parsers(size=options.workers, limits=_limits(ground.settings)))
+    retriever = Retriever(store=store, index=index, embedder=gateway.embedder, settings=options)
+    collections = CollectionService(store=store, retriever=retriever, embedder=gateway.embedder, clock=ground.clock)
+    ingestion = Ingestion(
+        store=store,
+        index=index,
+        blobs=blobs,
+        embedder=gateway.embedder,
+        parser=parsers,
+        settings=options,
+        clock=ground.clock,
+    )
+    documents = DocumentService(
+        store=store,
+        blobs=blobs,
+        files=ingestion.files,
+        embedder=gateway.embedder,
+        settings=options,
+        clock=ground.clock,
+    )
+    search = TurnSearch(retriever=retriever)
+    gateway.catalogue.add_source(CollectionModels(collections=collections, search=search, models=gateway.catalogue))
+    recovered = await jobs.recover()
+    if recovered:
+        log.info("jobs_resumed", jobs=recovered)
+    handlers = {INGEST: ingestion.ingest, ERASE: ingestion.erase}
+    ground.workers.start_soon(partial(jobs.run, handlers, concurrency=options.workers))
+    return KnowledgeParts(collections=collections, documents=documents, search=search, jobs=jobs)
+
+
+async def _open_chats(
+    ground: Ground, runner: TurnRunner, gateway: GatewayParts, knowledge: KnowledgeParts, tracing: TracingParts
+) -> ChatService:
+    store = SqlChatStore(ground.database)
+    interrupted = await store.interrupt_all(ground.clock.now())
+    if interrupted:
+        log.warning("answers_interrupted", answers=interrupted)
+    documents = KnowledgeDocuments(knowledge.collections, knowledge.documents)
+    answers = Answers(
+        store=store,
+        documents=documents,
+        runner=runner,
+        background=ground.background,
+        settings=ground.settings.chats,
+        clock=ground.clock,
+    )
+    return ChatService(
+        store=store,
+        answers=answers,
+        documents=documents,
+        traces=tracing.service,
+        models=gateway.catalogue,
+        clock=ground.clock,
+    )
+
+
+def _limits(settings: Settings) -> ParseLimits:
+    chosen = settings.knowledge
+    return ParseLimits(
+        max_bytes=chosen.max_upload_bytes,
+        max_pages=chosen.max_pages,
+        max_characters=chosen.max_characters,
+        memory_bytes=chosen.parse_memory_bytes,
+        cpu_s=chosen.parse_cpu_s,
+        wall_s=chosen.parse_wall_s,
+    )
+
+
+def _parts(
+    database: Database, tracing: TracingParts, gateway: GatewayParts, knowledge: KnowledgeParts
+) -> tuple[Part, ...]:
+    """Gives the parts of the house whose health can be asked for."""
+
+    async def check_database() -> tuple[bool, str]:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+        return True, database.engine.dialect.name
+
+    async def check_traces() -> tuple[bool, str]:
+        await tracing.intake.check()
+        lost = tracing.intake.lost_count
+        return lost == 0, f"{tracing.intake.backlog_bytes} bytes wait to be stored, {lost} traces lost"
+
+    async def check_jobs() -> tuple[bool, str]:
+        return True, f"{await knowledge.jobs.depth()} waiting or being read"
+
+    async def check_deployments() -> tuple[bool, str]:
+        unreached = gateway.directory.unreached()
+        return not unreached, f"no answer from {', '.join(unreached)}" if unreached else "all that are set up answer"
+
+    return (
+        Part(name="Database", check=check_database, is_essential=True),
+        Part(name="Traces", check=check_traces, is_essential=True),
+        Part(name="Documents", check=check_jobs),
+        Part(name="Model servers", check=check_deployments),
+    )

@@ -1,0 +1,133 @@
+"""The server process: sockets, signals, and the line that says it is ready."""
+
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import anyio
+import structlog
+import uvicorn
+
+from alcove.infra.database import open_database
+from alcove.infra.datadir import locked, prepare_data_dir
+from alcove.infra.embedder import MODEL_FOLDER
+from alcove.infra.logging import configure_logging
+from alcove.infra.secrets import MASTER_KEY_FILE
+from alcove.main.app import PAGE_FOLDER, create_app
+from alcove.ops import doctor
+from alcove.settings import BadSettings, Settings, unknown_variables
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 2048
+_WIDE = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not bound to
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready and leaves signals to us."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"ready {self._url}\n")
+            sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(settings: Settings, rooms: frozenset[str] | None = None) -> None:
+    """Runs the server until SIGTERM or SIGINT; running answers have `server.drain_s` seconds to finish.
+
+    Raises:
+        AlcoveError: When it cannot start, with what to do about it.
+    """
+    configure_logging(level=settings.logging.level, style=settings.logging.style)
+    for name in unknown_variables():
+        log.warning("unknown_setting", name=name)
+    prepare_data_dir(settings.data_dir)
+    with locked(settings.data_dir), _listen(settings.server.host, settings.server.port) as listener:
+        host, port = listener.getsockname()[:2]
+        shown = "127.0.0.1" if host in _WIDE else host
+        url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        if host in _WIDE:
+            log.warning("open_to_the_network", advice="put a TLS proxy in front, or bind 127.0.0.1", host=host)
+        config = uvicorn.Config(
+            create_app(settings, rooms, base_url=url),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
+            timeout_keep_alive=75,
+            backlog=_BACKLOG,
+            lifespan="on",
+            ws="none",
+        )
+        server = _Server(config, url)
+        anyio.run(_serve, server, listener, backend_options={"use_uvloop": True})
+    if not server.started:
+        sys.exit(3)
+
+
+async def _serve(server: _Server, listener: socket.socket) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_stop_on_signal, server)
+        await server.serve(sockets=[listener])
+        group.cancel_scope.cancel()
+
+
+async def _stop_on_signal(server: _Server) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            log.info("stopping", signal=signal.Signals(received).name)
+            server.force_exit = server.should_exit  # the second signal does not wait
+            server.should_exit = True
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            detail = f"{host}:{port} cannot be listened on: {error.strerror}. Choose another port with --port."
+            raise BadSettings(detail) from error
+        yield listener
+    finally:
+        listener.close()
+
+
+def examine(settings: Settings) -> list[doctor.Finding]:
+    """Looks the machine and the data folder over (`alcove doctor`)."""
+
+    async def look_at_database() -> doctor.Finding:
+        if settings.database.url is None and not (settings.data_dir / "alcove.db").exists():
+            return doctor.Finding(name="Database", is_good=True, detail="will be made at first start")
+        database = open_database(settings.database_url)
+        try:
+            return await doctor.check_database(database)
+        finally:
+            await database.close()
+
+    return [
+        doctor.check_python(),
+        doctor.check_data_dir(settings.data_dir),
+        doctor.check_disk(settings.data_dir),
+        doctor.check_private_file("Master key", settings.data_dir / MASTER_KEY_FILE),
+        anyio.run(look_at_database),
+        doctor.check_embedding_model(MODEL_FOLDER),
+        doctor.check_page(PAGE_FOLDER),
+        doctor.check_port(settings.server.host, settings.server.port),
+    ]

@@ -1,5 +1,5 @@
 import { Kbd } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
+import { useHotkeys, useWindowEvent } from "@mantine/hooks";
 import { modals } from "@mantine/modals";
 import { useNavigate } from "@tanstack/react-router";
 import { useShell } from "@/ui";
@@ -39,11 +39,20 @@ export function openShortcuts(): void {
   });
 }
 
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+}
+
 /** The shortcuts that work on every page. */
 export function Shortcuts() {
   const navigate = useNavigate();
   const { toggleSidebar } = useShell();
   useHotkeys([["mod+shift+O", () => void navigate({ to: "/" })], ["mod+B", toggleSidebar]], []);
-  useHotkeys([["shift+?", openShortcuts]]);
+  useWindowEvent("keydown", (event) => {
+    // The character, not the key: where "?" sits differs between keyboards.
+    if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    event.preventDefault();
+    openShortcuts();
+  });
   return null;
 }

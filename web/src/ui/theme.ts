@@ -50,6 +50,7 @@ export const theme = createTheme({
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: false, fz: "xs" } }),
     Modal: Modal.extend({
       defaultProps: { centered: true, radius: "lg", padding: "lg", closeButtonProps: { "aria-label": "Close" } },
+      styles: { title: { fontWeight: 600, fontSize: "1.05rem" } },
     }),
     Drawer: Drawer.extend({ defaultProps: { padding: "md", closeButtonProps: { "aria-label": "Close" } } }),
     Notification: Notification.extend({ defaultProps: { closeButtonProps: { "aria-label": "Dismiss" } } }),

@@ -19,8 +19,8 @@ export function passageOf(source: Source, citations: readonly Citation[], docume
   const placed = placeIn(source, document);
   const text = placed ? placed.document : source.text;
   const chunk: Range = placed ? placed.chunk : { start: 0, end: source.text.length };
-  const from = placed ? wordStart(text, Math.max(0, chunk.start - around)) : 0;
-  const to = placed ? wordEnd(text, Math.min(text.length, chunk.end + around)) : text.length;
+  const from = placed ? Math.min(chunk.start, wordStart(text, Math.max(0, chunk.start - around))) : 0;
+  const to = placed ? Math.max(chunk.end, wordEnd(text, Math.min(text.length, chunk.end + around))) : text.length;
   const cited = citations
     .filter((citation) => citation.number === source.number)
     .map((citation) => citedRange(citation, text, chunk, placed !== null))
@@ -83,7 +83,7 @@ function cut(text: string, from: number, to: number, chunk: Range, cited: readon
 }
 
 function wordStart(text: string, at: number): number {
-  if (at === 0) return 0;
+  if (at === 0 || /\s/.test(text[at - 1] ?? "")) return at;
   const space = text.slice(at, at + 40).search(/\s/);
   return space === -1 ? at : at + space + 1;
 }

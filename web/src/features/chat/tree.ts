@@ -41,7 +41,15 @@ export function visiblePath(tree: Tree, currentId: string | null): Message[] {
 /** The leaf reached by always taking the newest child. */
 export function newestLeaf(tree: Tree, fromId: string | null): Message | undefined {
   let at = fromId === null ? undefined : tree.byId.get(fromId);
-  for (let next = tree.children.get(fromId)?.at(-1); next !== undefined; next = tree.children.get(next.id)?.at(-1)) at = next;
+  const seen = new Set<string>();
+  for (
+    let next = tree.children.get(fromId)?.at(-1);
+    next !== undefined && !seen.has(next.id);
+    next = tree.children.get(next.id)?.at(-1)
+  ) {
+    seen.add(next.id);
+    at = next;
+  }
   return at;
 }
 

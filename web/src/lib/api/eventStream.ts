@@ -87,6 +87,8 @@ async function readOnce(
       },
     });
     const reader = (response.body ?? new ReadableStream<Uint8Array>()).getReader();
+    // Ends a read that waits for bytes which never come.
+    attempt.signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined), { once: true });
     const decoder = new TextDecoder();
     for (;;) {
       const { done, value } = await reader.read();

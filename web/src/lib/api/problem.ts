@@ -72,7 +72,8 @@ export function problemFromText(status: number, text: string, retryAfterS: numbe
 export function messageOf(error: unknown): string {
   if (error instanceof ApiProblem) {
     const wait = error.retryAfterS === null ? "" : ` Try again in ${error.retryAfterS} s.`;
-    return `${error.message}${wait}`;
+    const stop = wait === "" || /[.!?]$/.test(error.message) ? "" : ".";
+    return `${error.message}${stop}${wait}`;
   }
   if (error instanceof Error && error.message) return error.message;
   return "Something went wrong.";

@@ -28,7 +28,7 @@ export function Announcer({ last }: { last: Message | undefined }) {
 export function plainText(markdown: string): string {
   const text = markdown
     .replaceAll(/```[\s\S]*?(```|$)/g, " Code. ")
-    .replaceAll(/\[(\d{1,3})\]/g, "")
+    .replaceAll(/\s*\[\d{1,3}\]/g, "")
     .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
     .replaceAll(/[*_`#>|~]+/g, "")
     .replaceAll(/\s+/g, " ")

@@ -58,7 +58,7 @@ function AnswerView(props: AssistantMessageProps & { answer: Answer }) {
       {isStreaming ? null : (
         <footer className="mt-2 flex min-h-7 flex-wrap items-center gap-x-0.5 gap-y-1 text-ink-faint">
           {message.content ? <CopyButton value={message.content} label="Copy answer" size="sm" /> : null}
-          {canRegenerate ? (
+          {canRegenerate && message.status !== "failed" && message.status !== "interrupted" ? (
             <IconButton label="Answer again" size="sm" onClick={() => onRegenerate(message)}>
               <RefreshCw size={14} aria-hidden />
             </IconButton>

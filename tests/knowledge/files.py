@@ -40,7 +40,7 @@ def stream(data: bytes, *, extra: bytes = b"") -> bytes:
 
 
 def deflated(data: bytes) -> bytes:
-    return stream(zlib.compress(data, 9), extra=b"/Filter /FlateDecode")
+    return stream(zlib.compress(data, 1), extra=b"/Filter /FlateDecode")
 
 
 def pdf(pages: Iterable[Iterable[str]], *, bookmarks: Iterable[tuple[str, int]] = (), trailer: bytes = b"") -> bytes:
@@ -102,8 +102,10 @@ def bomb_pdf(size: int) -> bytes:
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
-            b"/Resources << /Font << /F1 5 0 R >> >> >>",
+            (
+                b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+                b"/Resources << /Font << /F1 5 0 R >> >> >>"
+            ),
             deflated(b"BT /F1 11 Tf " + b"(aaaaaaaaaaaaaaaaaaaaa) Tj " * (size // 27) + b" ET"),
             b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         ]
@@ -180,7 +182,7 @@ def docx(
 def inflating_docx(size: int) -> bytes:
     """A Word document whose text part is `size` zero-cost bytes."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         with archive.open("word/document.xml", "w", force_zip64=True) as part:
             part.write(f'<w:document xmlns:w="{WORD}"><w:body><w:p><w:r><w:t>'.encode())

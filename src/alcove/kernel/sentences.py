@@ -45,6 +45,7 @@ _STARTERS: Final = frozenset(
 _MONTHS: Final = frozenset(
     "Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember".split()
 )
+_MAX_INDENT: Final = 12  # of a list item
 _SHORT_LINE: Final = 0.6  # of its neighbours: a line that ends so early ends on purpose
 _LONG: Final = 1_200  # characters after which a sentence is cut at a weaker place
 
@@ -88,7 +89,11 @@ def _ends_line(text: str, start: int, end: int, last_length: int) -> bool:
     """Whether a sentence ends with this line although no punctuation says so."""
     following = text.find("\n", end + 1)
     following = len(text) if following < 0 else following
-    if _LIST_ITEM.match(text, end + 1) or text.startswith(("#", "|", "```"), start) or " | " in text[start:end][:500]:
+    if (
+        _LIST_ITEM.match(text, end + 1)
+        or text.startswith(("#", "|", "```"), start)
+        or text.find(" | ", start, min(end, start + 500)) >= 0
+    ):
         return True
     first = text[end + 1 : end + 40].lstrip()[:1]
     if not first or first.islower():
@@ -98,6 +103,8 @@ def _ends_line(text: str, start: int, end: int, last_length: int) -> bool:
 
 def _ends_sentence(text: str, at: int, end: int, line_start: int) -> bool:
     """Whether the punctuation at `at` ends a sentence."""
+    if text[at] == "." and (at == line_start or text[at - 1].isspace()):
+        return False
     following = _NEXT_WORD.match(text, end, end + 60)
     word = following[1] if following else ""
     if word and word[0].islower():
@@ -105,7 +112,10 @@ def _ends_sentence(text: str, at: int, end: int, line_start: int) -> bool:
     if text[at] != "." or text.startswith("..", at):
         return True
     before = _LAST_WORD.search(text, max(line_start, at - 24), at)
-    return before is None or _may_be_last(before[0], word, is_first=not text[line_start : before.start()].strip())
+    if before is None:
+        return True
+    is_first = before.start() - line_start < _MAX_INDENT and not text[line_start : before.start()].strip()
+    return _may_be_last(before[0], word, is_first=is_first)
 
 
 def _may_be_last(last: str, word: str, *, is_first: bool) -> bool:

@@ -60,6 +60,7 @@ class _Group:
     headings: tuple[str, ...]
     pieces: list[_Piece]
     tokens: int
+    is_mixed: bool = False  # holds sections that stand side by side
 
 
 CountTokens = Callable[[str], int]
@@ -142,7 +143,8 @@ def _groups(document: ParsedDocument, count_tokens: CountTokens, settings: Chunk
         if group is None:
             group = following
         elif (path := _joint_path(group, following, settings)) is not None:
-            group = _Group(path, group.pieces + pieces, group.tokens + following.tokens)
+            is_mixed = group.is_mixed or path != following.headings
+            group = _Group(path, group.pieces + pieces, group.tokens + following.tokens, is_mixed)
         else:
             yield group
             group = following
@@ -153,7 +155,7 @@ def _groups(document: ParsedDocument, count_tokens: CountTokens, settings: Chunk
 def _joint_path(group: _Group, following: _Group, settings: ChunkSettings) -> tuple[str, ...] | None:
     """The headings of two neighbours cut as one; None if each is better off alone."""
     is_child = following.headings[: len(group.headings)] == group.headings
-    if is_child and group.tokens < settings.min_tokens // 4:  # hardly more than a heading
+    if is_child and not group.is_mixed and group.tokens < settings.min_tokens // 4:  # hardly more than a heading
         return following.headings
     is_sibling = following.headings[:-1] == group.headings[:-1]
     is_small = group.tokens < settings.min_tokens and group.tokens + following.tokens <= settings.max_tokens

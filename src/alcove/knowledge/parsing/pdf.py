@@ -12,8 +12,10 @@ from alcove.knowledge.parsing.errors import DamagedDocument, DocumentTooLarge, E
 from alcove.knowledge.parsing.models import PDF, ParsedDocument, ParseLimits
 from alcove.knowledge.parsing.writing import Writer, clean, one_line
 
-# A hyphen at a line end, which PDFium often writes as U+FFFE or U+0002, whether it divides a word or belongs to it.
-_DIVISION: Final = re.compile(r"(?<!\w)(\w++)(?:(\u00ad)|[-\u2010\ufffe\x02])[ \t]*\n[ \t]*(\w+)")
+# A hyphen at a line end. PDFium often writes U+0002 for hyphen and line end, whether it divides a word or belongs to it.
+_DIVISION: Final = re.compile(
+    r"(?<!\w)(\w++)(?:(?:(\u00ad)|[-\u2010])[ \t]*\n[ \t]*|[\x02\ufffe](?:[ \t]*\n[ \t]*)?)(\w+)"
+)
 _SOFT: Final = re.compile("[\u00ad\ufffe\x02]")
 _WORD: Final = re.compile(r"\w+(?:[-\u2010]\w+)*")
 _LINE_END_SPACES: Final = re.compile(r"(?<![ \t\u00a0])[ \t\u00a0]++\n")

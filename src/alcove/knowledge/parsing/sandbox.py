@@ -53,7 +53,11 @@ def _set(what: int, soft: int, hard: int | None = None) -> None:
     hard = soft if hard is None else hard
     if ceiling != resource.RLIM_INFINITY:
         soft, hard = min(soft, ceiling), min(hard, ceiling)
-    resource.setrlimit(what, (soft, hard))
+    try:
+        resource.setrlimit(what, (soft, hard))
+    except (ValueError, OSError):  # macOS knows some of these limits but sets none
+        if _IS_LINUX:
+            raise
 
 
 def die_with_parent() -> None:

@@ -11,18 +11,20 @@ from alcove.knowledge.parsing.models import PageSpan, ParsedDocument, ParseLimit
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-_SPACES = re.compile(r"\s+")
+_UNCLEAN = re.compile(f"{_CONTROL.pattern}|{_LINE_ENDS.pattern}")
 _MAX_HEADING = 200  # a "heading" longer than this is a paragraph in disguise: its path entry is cut
 
 
 def clean(text: str) -> str:
     r"""The text with `\n` as the only line end and without control characters and lone surrogates."""
+    if not _UNCLEAN.search(text):
+        return text
     return _CONTROL.sub("", _LINE_ENDS.sub("\n", text))
 
 
 def one_line(text: str) -> str:
     """The text on one line, each run of white space one space."""
-    return _SPACES.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 @dataclass(frozen=True, slots=True)

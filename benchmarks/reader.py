@@ -3,7 +3,7 @@
 Data: hotpot100 (994 passages, 100 two-hop questions, both supporting passages known) and cranfield, from `../shared/data` beside
 the repository or the folder given as argument. Each question's eight best passages (0.7 cosine + 0.3 BM25 / its maximum) are
 put before the reader as sources; a quoted sentence counts as right when its passage is one of the two that support the
-answer. The weights were chosen on the first fifty questions; both halves are shown. Needs about four minutes.
+answer. The weights were searched for on the first fifty questions; both halves are shown. Takes some minutes, most of them to embed.
 """
 
 import math
@@ -257,8 +257,8 @@ class Bench:
         row = lambda name, quoted: quality(name, quoted, self.gold, self.queries)  # noqa: E731
         return [
             row("reader", by_reader),
-            quality("- questions 1-50 (tuned on)", by_reader[:half], self.gold[:half], self.queries[:half]),
-            quality("- questions 51-100 (unseen)", by_reader[half:], self.gold[half:], self.queries[half:]),
+            quality("- questions 1-50 (searched on)", by_reader[:half], self.gold[:half], self.queries[:half]),
+            quality("- questions 51-100", by_reader[half:], self.gold[half:], self.queries[half:]),
             row("reader, both gold among sources", await self.read(reader, self.oracle)),
             row("first sentence of top passage", [first_sentences(self.hotpot, p, 1) for _, p in pairs]),
             row("first sentences of top two", [first_sentences(self.hotpot, p, 2) for _, p in pairs]),

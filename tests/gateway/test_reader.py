@@ -193,6 +193,10 @@ async def test_small_talk_gets_the_self_description(reader: Reader, said: str) -
     assert (await answer_of(reader, a_request(said, sources=SOURCES))).content == phrases.SELF_DESCRIPTION
 
 
+async def test_thanks_are_answered_shortly(reader: Reader) -> None:
+    assert (await answer_of(reader, a_request("Thank you!", sources=SOURCES))).content == phrases.COURTESY
+
+
 async def test_a_question_with_nothing_to_read_is_answered_with_what_to_do(reader: Reader) -> None:
     answer = await answer_of(reader, a_request("What is the capital of France?"))
     assert answer.content == phrases.NOTHING_TO_READ
@@ -406,7 +410,14 @@ def test_whatever_comes_every_citation_is_verbatim_and_every_word_is_quoted(
             assert citation.start is not None
             assert source.text[citation.start - start :][: len(citation.quote)] == citation.quote
             assert citation.end == citation.start + len(citation.quote)
-    fixed = (phrases.NOTICE, phrases.UNSURE, phrases.SELF_DESCRIPTION, phrases.NOTHING_TO_READ, phrases.NO_QUESTION)
+    fixed = (
+        phrases.COURTESY,
+        phrases.NOTICE,
+        phrases.UNSURE,
+        phrases.SELF_DESCRIPTION,
+        phrases.NOTHING_TO_READ,
+        phrases.NO_QUESTION,
+    )
     own = {
         word
         for text in (*fixed, phrases.refusal("", with_hint=True), "The closest source is “handbook.pdf” .")

@@ -132,6 +132,8 @@ class Reader:
     async def _answer(self, what: Reading, tracer: Tracer, *, with_notice: bool) -> list[_Segment]:
         if phrases.is_small_talk(what.question):
             return [_Segment(phrases.SELF_DESCRIPTION)]
+        if phrases.is_courtesy(what.question):
+            return [_Segment(phrases.COURTESY)]
         if not any(passage.text.strip() for passage in what.passages):
             return [_Segment(phrases.NOTHING_TO_READ if what.question else phrases.SELF_DESCRIPTION)]
         if not what.question and any(passage.is_source for passage in what.passages):
@@ -153,17 +155,19 @@ class Reader:
     async def _find(self, what: Reading) -> _Found:
         """Finds the sentences that answer best, or those that sum up best."""
         is_summary = not what.question or phrases.asks_for_summary(what.question)
-        earlier = what.earlier if phrases.refers_back(what.question) else ""
+        is_follow_up = phrases.refers_back(what.question) and not phrases.is_small_talk(what.earlier)
+        earlier = what.earlier if is_follow_up else ""
         question, candidates, scores = await to_thread.run_sync(self._candidates, what, earlier, is_summary)
         if not candidates:
             return _Found((), 0.0)
-        texts = [question.text, *(embedding_text(each, what.passages) for each in candidates)]
-        embedded = await self.embedder.embed(texts)
-        vectors: Vectors = np.asarray(embedded.vectors, dtype=np.float32)
+        asked = [what.question, *([f"{earlier} {what.question}"] if earlier else [])]
+        embedded = await self.embedder.embed([*asked, *(embedding_text(each, what.passages) for each in candidates)])
+        rows: Vectors = np.asarray(embedded.vectors, dtype=np.float32)
+        vectors = rows[len(asked) :]
         if is_summary:
-            return _Found([candidates[i] for i in sorted(central(candidates, vectors[1:], self.choice))], 1.0)
-        meaning = (vectors[1:] @ vectors[0]).astype(np.float64)
-        picked = choose(question, candidates, vectors[1:], scores + self.weights.meaning * meaning, self.choice)
+            return _Found([candidates[i] for i in sorted(central(candidates, vectors, self.choice))], 1.0)
+        meaning = (vectors @ rows[: len(asked)].mean(axis=0)).astype(np.float64)
+        picked = choose(question, candidates, vectors, scores + self.weights.meaning * meaning, self.choice)
         chosen = [candidates[i] for i in picked]
         confidence = _confidence(question, chosen, float(meaning[picked].max()))
         return _Found(_in_order(chosen) if confidence >= self.limits.sure else chosen[:1], confidence)

@@ -28,6 +28,8 @@ SELF_DESCRIPTION = (
 
 UNSURE = "Nothing here answers this for certain. What comes closest:"
 
+COURTESY = "You are welcome. Ask whenever you want something found in your documents."
+
 NO_QUESTION = "Your message holds no question. Ask something about the documents at hand, or ask for a summary of them."
 
 _SMALL_TALK = re.compile(
@@ -35,16 +37,20 @@ _SMALL_TALK = re.compile(
     r"(?:hi|hello|hey|hallo|servus|moin|good (?:morning|afternoon|evening|day)|greetings|yo|bonjour|hola|ciao)(?: there| alcove| all)?"
     r"|help(?: me)?(?: please)?|please help|\?+|start|/start|/help|test|ping"
     r"|(?:so |and )?what (?:can|could|do|does) (?:you|i|this|one|alcove|it)(?: do)?(?: for me)?(?: do)?(?: here| with (?:this|you|it|alcove))?"
-    r"|what are you(?: able to do)?(?: here)?|who are you|what(?:'s| is) (?:this|alcove|your name)|how (?:are you|do you do)"
+    r"|what are you(?: able to do)?(?: here)?|who are you|what(?:'s| is) (?:alcove|your name)|how (?:are you|do you do)"
     r"|how (?:do|does|can) (?:you|i|this|it) (?:work|use this|use you|start|get started|begin)(?: here)?"
     r"|introduce yourself|are you (?:an? )?(?:ai|llm|bot|human|chatgpt|gpt|robot)"
-    r"|thanks?(?: you)?(?: very much| a lot)?|thx|bye|goodbye|ok(?:ay)?"
     r")\W*",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"\W*(?:(?:many )?thanks?(?: you)?(?: very much| so much| a lot)?|thx|danke|merci|bye|goodbye|ok(?:ay)?|great|perfect|cool|nice)\W*",
     re.IGNORECASE,
 )
 _SUMMARY = re.compile(
     r"\b(?:summar(?:y|ies|ize|ise|izing|ising)|tl;?dr|key points|main points|main ideas?|gist|overview of|in a nutshell|"
     r"zusammenfass\w*|fass\w* .{0,40}zusammen|r[ée]sum[ée]\w*|resumen|resume este)\b"
+    r"|\A\W*what(?:'s| is) (?:this|it)\W*\Z"
     r"|\bwhat (?:is|are|does) (?:this|these|the|that)?\s*(?:document|documents|text|file|files|paper|article|pdf|page|report|book|it)s?"
     r" (?:about|say)\b|\bwhat(?:'s| is) (?:it|this|that) about\b",
     re.IGNORECASE,
@@ -64,6 +70,11 @@ _SOME_WORDS = 12
 def is_small_talk(question: str) -> bool:
     """Tells whether a message only greets, or asks what the reader is and can do."""
     return len(question) < 100 and _SMALL_TALK.fullmatch(question) is not None  # noqa: PLR2004  longer is no small talk
+
+
+def is_courtesy(question: str) -> bool:
+    """Tells whether a message only thanks or takes leave."""
+    return len(question) < 100 and _COURTESY.fullmatch(question) is not None  # noqa: PLR2004  longer says more
 
 
 def asks_for_summary(question: str) -> bool:

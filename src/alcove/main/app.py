@@ -20,6 +20,7 @@ from alcove.infra.page import PageApp
 from alcove.infra.problems import install_error_handlers
 from alcove.knowledge import api as knowledge_api
 from alcove.main.house import open_house
+from alcove.main.openapi import exact
 from alcove.settings import Settings
 from alcove.status import api as status_api
 from alcove.tracing import api as tracing_api
@@ -65,8 +66,9 @@ def create_app(settings: Settings, rooms: frozenset[str] | None = None, *, base_
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        separate_input_output_schemas=False,
     )
+    document = app.openapi
+    app.openapi = lambda: exact(document())  # type: ignore[method-assign]  FastAPI's own way to change the document
     install_error_handlers(app)
     served = ROOMS if rooms is None else rooms
     for name, routers in _ROUTERS.items():

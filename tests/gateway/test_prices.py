@@ -51,6 +51,14 @@ def test_list_is_loaded_only_when_needed() -> None:
     assert prices._calc is None
 
 
+async def test_list_is_loaded_in_a_thread_for_a_vendor_with_prices() -> None:
+    prices = PackagedPrices()
+    await prices.prepare({"ollama", "openai_compatible"})
+    assert prices._calc is None
+    await prices.prepare({"ollama", "openai"})
+    assert prices._calc is not None
+
+
 def test_vendor_is_known_by_its_host() -> None:
     assert profile_of(Url.parse("https://api.openai.com/v1")).provider == "openai"
     assert profile_of(Url.parse("https://api.openai.com.evil.example/v1")).provider == "openai_compatible"

@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 
 from alcove.gateway.models import Deployment, DeploymentSource, GatewaySettings, ListedModel, Provider
-from alcove.gateway.ports import Cipher, DeploymentStore, Upstream, UpstreamFactory
+from alcove.gateway.ports import Cipher, DeploymentStore, PriceBook, Upstream, UpstreamFactory
 from alcove.infra.secrets import Undecryptable
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError
@@ -75,6 +75,7 @@ class DeploymentDirectory:
         cipher: Opens their keys.
         factories: Opens deployments, by protocol.
         clock: The time.
+        prices: Gets ready for the providers in use; None where nothing is priced.
     """
 
     settings: GatewaySettings
@@ -82,6 +83,7 @@ class DeploymentDirectory:
     cipher: Cipher
     factories: Mapping[Provider, UpstreamFactory]
     clock: Clock
+    prices: PriceBook | None = None
     _open: tuple[_Open, ...] = ()
     _entries: Mapping[str, _Entry] = field(default_factory=dict)
     _listing: tuple[ModelInfo, ...] = ()
@@ -116,6 +118,8 @@ class DeploymentDirectory:
     async def run(self) -> None:
         """Asks the servers for their models, now and again, until cancelled."""
         while True:
+            if self.prices is not None:
+                await self.prices.prepare({each.upstream.provider_name for each in self._open})
             await self.ask_servers()
             await anyio.sleep(_PROBE_EVERY_S)
 

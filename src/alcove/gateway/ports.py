@@ -1,6 +1,6 @@
 """What the gateway needs of others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from alcove.gateway.models import Deployment, ListedModel
@@ -14,6 +14,11 @@ class TransportResponse(Protocol):
 
     status: int
     headers: Mapping[str, str]
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing more will come that has not come already."""
+        ...
 
     async def read_some(self) -> bytes:
         """Gives the next bytes of the body; empty at its end."""
@@ -116,6 +121,14 @@ class Cipher(Protocol):
         Raises:
             Undecryptable: When it was not made with our key for this record.
         """
+        ...
+
+
+class PriceBook(Protocol):
+    """Knows prices, once it has been told whose."""
+
+    async def prepare(self, providers: Collection[str]) -> None:
+        """Gets ready for calls to these providers, so that the first one is not held up."""
         ...
 
 

@@ -309,15 +309,17 @@ class Answer:
             self._content.append(delta.content)
         if delta.reasoning:
             self._reasoning.append(delta.reasoning)
-        for piece in delta.tool_calls:
-            self._add_tool_call(piece)
+        if delta.tool_calls:
+            for piece in delta.tool_calls:
+                self._add_tool_call(piece)
         self.sources = delta.sources or self.sources
         if delta.citations:
             self.citations.extend(delta.citations)
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
-        for key, value in delta.extra.items():
-            self.extra[key] = _merged(self.extra.get(key), value)
+        if delta.extra:
+            for key, value in delta.extra.items():
+                self.extra[key] = _merged(self.extra.get(key), value)
 
     def _add_tool_call(self, piece: ToolCallDelta) -> None:
         while len(self._calls) <= piece.index:

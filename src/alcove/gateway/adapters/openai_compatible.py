@@ -133,6 +133,8 @@ class OpenAiChatModel:
 
 async def _read_off(response: TransportResponse) -> None:
     """Reads the end of the body behind `[DONE]`, so that the connection can be used again."""
+    if response.is_at_end:
+        return
     with anyio.move_on_after(_LAST_BYTES_S):
         while await response.read_some():
             pass

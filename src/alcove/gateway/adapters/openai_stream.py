@@ -7,6 +7,7 @@ from alcove.kernel.chat import Delta, JsonValue, ToolCallDelta, Usage
 
 _MAX_TOOL_CALLS = 128
 _CHOICE_FIELDS = frozenset({"index", "delta", "message", "finish_reason"})
+_PLAIN_FIELDS = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _DELTA_FIELDS = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
 _CALL_FIELDS = frozenset({"index", "id", "type", "function"})
 
@@ -44,6 +45,10 @@ class ChunkReader:
         """
         if not isinstance(chunk, dict):
             raise NotAChunk
+        plain = _plain_text(chunk)
+        if plain is not None:
+            self.has_begun = True
+            return Delta(content=plain)
         usage = usage_of(chunk["usage"]) if chunk.get("usage") is not None else None
         choice = _first_choice(chunk.get("choices"))
         if choice is None:
@@ -112,6 +117,21 @@ class ChunkReader:
         elif call_id is not None:
             self._call_ids[place] = call_id
         return place
+
+
+def _plain_text(chunk: Mapping[str, JsonValue]) -> str | None:
+    """Gives the text of a chunk that holds nothing else, as nearly all do; None for any other."""
+    choices = chunk.get("choices")
+    if type(choices) is not list or len(choices) != 1 or chunk.get("usage") is not None:
+        return None
+    choice = choices[0]
+    if type(choice) is not dict or not _PLAIN_FIELDS.issuperset(choice) or choice.get("index", 0) != 0:
+        return None
+    data = choice.get("delta")
+    if type(data) is not dict or len(data) != 1 or choice.get("finish_reason") or choice.get("logprobs") is not None:
+        return None
+    content = data.get("content")
+    return content if type(content) is str and content else None
 
 
 def _first_choice(choices: JsonValue) -> Mapping[str, JsonValue] | None:

@@ -1,13 +1,16 @@
 """What calls cost, from the price list packaged with `genai-prices`. Its updater is never started: nothing is fetched.
 
-The list is large (a second to load and some 50 MB), so it is loaded at the first need, or by `load` in a thread of its own.
+The list is large (a second to load and some 50 MB), so it is loaded only when there is a vendor with prices: by `prepare` in a
+thread of its own, or else at the first need.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
+
+from anyio import to_thread
 
 from alcove.gateway.adapters.profiles import PRICE_LISTS
 from alcove.kernel.chat import Usage
@@ -21,12 +24,17 @@ class PackagedPrices:
     _calc: Callable[..., Any] | None = field(default=None)
     _usage: Callable[..., Any] | None = field(default=None)
 
+    async def prepare(self, providers: Collection[str]) -> None:
+        """Loads the list without holding anybody up, if one of these vendors has prices."""
+        if self._calc is None and any(provider in PRICE_LISTS for provider in providers):
+            await to_thread.run_sync(self.load)
+
     def load(self) -> None:
         """Loads the list now; blocks for about a second."""
         library = import_module("genai_prices")
+        library.calc_price(library.Usage(input_tokens=1), "gpt-4o", provider_id="openai")  # this loads the list itself
         self._usage = library.Usage
         self._calc = library.calc_price
-        self._price("openai", "gpt-4o", Usage(input_tokens=1))
 
     def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:
         """Gives the price of a call in US dollars; None when it is not known."""

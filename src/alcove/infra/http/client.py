@@ -29,6 +29,11 @@ class Response:
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing more will come that has not come already."""
+        return self._is_closed or self._connection.is_complete
+
     async def read_some(self) -> bytes:
         """Gives the next bytes of the body as soon as there are some; empty at its end.
 

@@ -54,6 +54,20 @@ export function modelOf(part: Partial<ModelCard>): ModelCard {
   };
 }
 
+export function problemOf(part: Partial<NonNullable<Message["error"]>>): NonNullable<Message["error"]> {
+  return {
+    type: "about:blank",
+    title: "Upstream failed",
+    status: 502,
+    detail: "It refused the connection.",
+    instance: null,
+    code: "upstream_failed",
+    trace_id: null,
+    errors: null,
+    ...part,
+  };
+}
+
 export const ADA: User = {
   id: "u1",
   email: "ada@example.org",

@@ -36,7 +36,7 @@ function ActionItem({ action }: { action: MenuAction }) {
   const look = {
     leftSection: <Icon size={15} aria-hidden />,
     disabled: isDisabled,
-    ...(isDangerous ? { color: "red" } : {}),
+    className: isDangerous ? "text-danger" : "",
   };
   if ("href" in action) {
     return (

@@ -2,6 +2,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { ApiProblem, problemOf, unreachable } from "./problem";
 import type { paths } from "./schema";
 import { getCsrfToken, notifySignedOut } from "./session";
+import type { Sent } from "./types";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 export const CSRF_HEADER = "x-csrf-token";
@@ -35,9 +36,9 @@ export const api = createClient<paths>({
 api.use(transport);
 
 /** The body of a successful answer. */
-export function dataOf<Data>(answer: { data?: Data | undefined; response: Response }): Data {
+export function dataOf<Data>(answer: { data?: Data | undefined; response: Response }): Sent<Data> {
   if (answer.data === undefined) {
     throw new ApiProblem({ status: answer.response.status, code: "empty_answer", detail: "Alcove sent an empty answer." });
   }
-  return answer.data;
+  return answer.data as Sent<Data>;
 }

@@ -3,46 +3,56 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
-export type Problem = Schemas["Problem"];
-export type User = Schemas["User"];
-export type AuthState = Schemas["AuthState"];
-export type SignedIn = Schemas["SignedIn"];
-export type Key = Schemas["Key"];
+/**
+ * What the server sends. It always sends every field, while OpenAPI calls those with a default optional (which they are in
+ * what we send).
+ */
+export type Sent<Body> = Body extends (infer Item)[]
+  ? Sent<Item>[]
+  : Body extends object
+    ? { [Field in keyof Body]-?: Sent<Exclude<Body[Field], undefined>> }
+    : Body;
+
+export type Problem = Sent<Schemas["Problem"]>;
+export type User = Sent<Schemas["User"]>;
+export type AuthState = Sent<Schemas["AuthState"]>;
+export type SignedIn = Sent<Schemas["SignedIn"]>;
+export type Key = Sent<Schemas["Key"]>;
 export type KeyCreate = Schemas["KeyCreate"];
-export type KeyCreated = Schemas["KeyCreated"];
+export type KeyCreated = Sent<Schemas["KeyCreated"]>;
 export type UserCreate = Schemas["UserCreate"];
 export type UserUpdate = Schemas["UserUpdate"];
-export type AuditEntry = Schemas["AuditEntry"];
-export type ModelCard = Schemas["ModelCard"];
-export type ModelList = Schemas["ModelList"];
-export type Deployment = Schemas["Deployment"];
+export type AuditEntry = Sent<Schemas["AuditRecord"]>;
+export type ModelCard = Sent<Schemas["ModelCard"]>;
+export type ModelList = Sent<Schemas["ModelList"]>;
+export type Deployment = Sent<Schemas["DeploymentCard"]>;
 export type DeploymentCreate = Schemas["DeploymentCreate"];
-export type DeploymentUpdate = Schemas["DeploymentUpdate"];
-export type DeploymentTest = Schemas["DeploymentTest"];
-export type Collection = Schemas["Collection"];
+export type DeploymentUpdate = Schemas["DeploymentPatch"];
+export type DeploymentTest = Sent<Schemas["DeploymentTest"]>;
+export type Collection = Sent<Schemas["Collection"]>;
 export type CollectionCreate = Schemas["CollectionCreate"];
 export type CollectionUpdate = Schemas["CollectionUpdate"];
-export type Document = Schemas["Document"];
-export type DocumentText = Schemas["DocumentText"];
+export type Document = Sent<Schemas["Document"]>;
+export type DocumentText = Sent<Schemas["DocumentText"]>;
 export type SearchRequest = Schemas["SearchRequest"];
-export type SearchResult = Schemas["SearchResult"];
-export type Source = Schemas["Source"];
-export type Citation = Schemas["Citation"];
-export type Chat = Schemas["Chat"];
-export type ChatSummary = Schemas["ChatSummary"];
-export type ChatDetail = Schemas["ChatDetail"];
+export type SearchResult = Sent<Schemas["SearchResult"]>;
+export type Source = Sent<Schemas["Source"]>;
+export type Citation = Sent<Schemas["Citation"]>;
+export type Chat = Sent<Schemas["Chat"]>;
+export type ChatSummary = Sent<Schemas["Chat"]>;
+export type ChatDetail = Sent<Schemas["ChatDetail"]>;
 export type ChatUpdate = Schemas["ChatUpdate"];
-export type CollectionRef = Schemas["CollectionRef"];
-export type DocumentRef = Schemas["DocumentRef"];
-export type Message = Schemas["Message"];
+export type CollectionRef = Sent<Schemas["CollectionRef"]>;
+export type DocumentRef = Sent<Schemas["DocumentRef"]>;
+export type Message = Sent<Schemas["Message"]>;
 export type MessageCreate = Schemas["MessageCreate"];
-export type MessagesCreated = Schemas["MessagesCreated"];
-export type TraceSummary = Schemas["TraceSummary"];
-export type Trace = Schemas["Trace"];
-export type TraceDetail = Schemas["TraceDetail"];
-export type Observation = Schemas["Observation"];
-export type Status = Schemas["Status"];
-export type StatusPart = Schemas["StatusPart"];
+export type MessagesCreated = Sent<Schemas["Exchange"]>;
+export type TraceSummary = Sent<Schemas["TraceSummary"]>;
+export type Trace = Sent<Schemas["Trace"]>;
+export type TraceDetail = Sent<Schemas["TraceDetail"]>;
+export type Observation = Sent<Schemas["Observation"]>;
+export type Status = Sent<Schemas["Status"]>;
+export type StatusPart = Sent<Schemas["PartStatus"]>;
 
 /** One page of a list: `next_cursor` is null on the last one. */
 export type Page<Item> = { items: Item[]; next_cursor: string | null };

@@ -6,10 +6,7 @@ import { adminKeys } from "./keys";
 export function useDeployments() {
   return useInfiniteQuery({
     queryKey: adminKeys.deployments,
-    queryFn: async ({ pageParam, signal }) =>
-      dataOf(
-        await api.GET("/api/v1/deployments", { params: { query: { limit: 100, ...(pageParam ? { cursor: pageParam } : {}) } }, signal }),
-      ),
+    queryFn: async ({ signal }) => dataOf(await api.GET("/api/v1/deployments", { signal })),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor,
   });

@@ -46,7 +46,7 @@ test("adds a user with a generated password and hands it over once", async () =>
   open("users");
   await userEvent.click(await screen.findByRole("button", { name: "Add user" }));
   const dialog = await screen.findByRole("dialog", { name: "Add user" });
-  await userEvent.type(within(dialog).getByLabelText("E-mail"), "linus@example.org");
+  await userEvent.type(within(dialog).getByLabelText("Email"), "linus@example.org");
   await userEvent.type(within(dialog).getByLabelText("Name"), "Linus");
   await userEvent.click(within(dialog).getByRole("button", { name: "Generate" }));
   await userEvent.click(within(dialog).getByRole("button", { name: "Add user" }));
@@ -64,12 +64,12 @@ test("puts the server's word beside the field it is about", async () => {
   open("users");
   await userEvent.click(await screen.findByRole("button", { name: "Add user" }));
   const dialog = await screen.findByRole("dialog", { name: "Add user" });
-  await userEvent.type(within(dialog).getByLabelText("E-mail"), "ada@example.org");
+  await userEvent.type(within(dialog).getByLabelText("Email"), "ada@example.org");
   await userEvent.type(within(dialog).getByLabelText("Name"), "Ada");
   await userEvent.type(within(dialog).getByLabelText("Password"), "long enough");
   await userEvent.click(within(dialog).getByRole("button", { name: "Add user" }));
   expect(await within(dialog).findByText("is already taken")).toBeVisible();
-  expect(within(dialog).getByLabelText("E-mail")).toBeInvalid();
+  expect(within(dialog).getByLabelText("Email")).toBeInvalid();
 });
 
 test("nobody can shut themselves out, and others only after a question", async () => {

@@ -11,7 +11,7 @@ import { UsersSection } from "./UsersSection";
 
 const SECTIONS: readonly Section[] = [
   { to: "/admin/users", label: "Users", Icon: Users },
-  { to: "/admin/models", label: "Model servers", Icon: Server },
+  { to: "/admin/models", label: "Models", Icon: Server },
   { to: "/admin/status", label: "Status", Icon: HeartPulse },
   { to: "/admin/audit", label: "Audit log", Icon: ScrollText },
 ];

@@ -1,7 +1,8 @@
-import { Alert, Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Textarea, TextInput } from "@mantine/core";
+import { Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { Deployment, DeploymentCreate } from "@/lib/api";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { addressProblem, bodyOf, type DeploymentValues, keyText, PROVIDERS, valuesOf } from "../model/deployment";
 
@@ -90,11 +91,7 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           classNames={{ input: "font-mono" }}
           {...form.getInputProps("models")}
         />
-        {failure ? (
-          <Alert color="red" role="alert">
-            {failure}
-          </Alert>
-        ) : null}
+        <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

@@ -6,6 +6,7 @@ import { plural } from "@/lib/format";
 import { formatDuration } from "@/lib/time";
 import { confirm, notifyDone, notifyError } from "@/ui";
 import { ActionsMenu } from "@/ui/ActionsMenu";
+import { focusContent } from "@/ui/focusContent";
 import { useDeleteDeployment } from "../api/useDeleteDeployment";
 import { useTestDeployment } from "../api/useTestDeployment";
 import { useUpdateDeployment } from "../api/useUpdateDeployment";
@@ -20,7 +21,8 @@ export function DeploymentRow({ deployment }: { deployment: Deployment }) {
   const test = useTestDeployment();
   const source = SOURCES[deployment.source];
   const isOurs = deployment.source === "admin";
-  const isEnabled = update.isPending && update.variables.change.enabled !== undefined ? update.variables.change.enabled : deployment.enabled;
+  const wanted = update.isPending ? update.variables.change.enabled : null;
+  const isEnabled = wanted ?? deployment.enabled;
 
   const askToDelete = async () => {
     const isSure = await confirm({
@@ -31,7 +33,10 @@ export function DeploymentRow({ deployment }: { deployment: Deployment }) {
     });
     if (!isSure) return;
     remove.mutate(deployment.id, {
-      onSuccess: () => notifyDone(`Deleted ${deployment.name}.`),
+      onSuccess: () => {
+        notifyDone(`Deleted ${deployment.name}.`);
+        focusContent();
+      },
       onError: (error) => notifyError(`${deployment.name} was not deleted`, error),
     });
   };

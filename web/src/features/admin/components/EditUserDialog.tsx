@@ -1,8 +1,9 @@
-import { Alert, Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { User } from "@/lib/api";
 import { notifyDone } from "@/ui";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { ROLES } from "../model/rules";
@@ -47,11 +48,7 @@ function EditUserForm({ user, isMe, onClose }: Omit<EditUserDialogProps, "opened
           description={isMe ? "Another administrator can change your role." : "Administrators see this page and every trace."}
           {...form.getInputProps("role")}
         />
-        {failure ? (
-          <Alert color="red" role="alert">
-            {failure}
-          </Alert>
-        ) : null}
+        <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

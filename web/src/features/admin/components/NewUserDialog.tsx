@@ -1,7 +1,8 @@
-import { Alert, Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { UserCreate } from "@/lib/api";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { SecretOnce } from "@/ui/SecretOnce";
 import { useCreateUser } from "../api/useCreateUser";
@@ -49,7 +50,7 @@ function NewUserForm({ onClose, onMade }: { onClose: () => void; onMade: (made: 
   const form = useForm<UserCreate>({
     initialValues: { email: "", name: "", password: "", role: "user" },
     validate: {
-      email: (email) => (/^\S+@\S+$/.test(email.trim()) ? null : "Enter an e-mail address."),
+      email: (email) => (/^\S+@\S+$/.test(email.trim()) ? null : "Enter an email address."),
       name: (name) => (name.trim() ? null : "Enter a name."),
       password: passwordProblem,
     },
@@ -66,7 +67,7 @@ function NewUserForm({ onClose, onMade }: { onClose: () => void; onMade: (made: 
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
-        <TextInput label="E-mail" type="email" autoComplete="off" data-autofocus {...form.getInputProps("email")} />
+        <TextInput label="Email" type="email" autoComplete="off" data-autofocus {...form.getInputProps("email")} />
         <TextInput label="Name" autoComplete="off" maxLength={120} {...form.getInputProps("name")} />
         <Select label="Role" data={ROLES.map((role) => ({ ...role }))} allowDeselect={false} {...form.getInputProps("role")} />
         <PasswordField
@@ -74,11 +75,7 @@ function NewUserForm({ onClose, onMade }: { onClose: () => void; onMade: (made: 
           input={form.getInputProps("password")}
           onGenerate={(password) => form.setFieldValue("password", password)}
         />
-        {failure ? (
-          <Alert color="red" role="alert">
-            {failure}
-          </Alert>
-        ) : null}
+        <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

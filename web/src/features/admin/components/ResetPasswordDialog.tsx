@@ -1,7 +1,8 @@
-import { Alert, Button, Group, Modal, Stack } from "@mantine/core";
+import { Button, Group, Modal, Stack } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { User } from "@/lib/api";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { generatePassword } from "../model/password";
@@ -53,11 +54,7 @@ function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void;
           input={form.getInputProps("password")}
           onGenerate={(password) => form.setFieldValue("password", password)}
         />
-        {failure ? (
-          <Alert color="red" role="alert">
-            {failure}
-          </Alert>
-        ) : null}
+        <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

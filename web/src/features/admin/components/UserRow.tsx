@@ -4,6 +4,7 @@ import { Ban, KeyRound, Pencil, Trash2, UserCheck } from "lucide-react";
 import type { User, UserUpdate } from "@/lib/api";
 import { confirm, notifyDone, notifyError, RelativeTime } from "@/ui";
 import { ActionsMenu } from "@/ui/ActionsMenu";
+import { focusContent } from "@/ui/focusContent";
 import { useDeleteUser } from "../api/useDeleteUser";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { EditUserDialog } from "./EditUserDialog";
@@ -39,7 +40,10 @@ export function UserRow({ user, isMe }: { user: User; isMe: boolean }) {
     });
     if (!isSure) return;
     remove.mutate(user.id, {
-      onSuccess: () => notifyDone(`Deleted ${user.name}.`),
+      onSuccess: () => {
+        notifyDone(`Deleted ${user.name}.`);
+        focusContent();
+      },
       onError: (error) => notifyError(`${user.name} was not deleted`, error),
     });
   };

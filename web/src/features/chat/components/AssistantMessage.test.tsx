@@ -2,7 +2,7 @@ import { screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it, vi } from "vitest";
 import type { Message } from "@/lib/api";
-import { messageOf, sourceOf } from "@/testing/fixtures";
+import { messageOf, problemOf, sourceOf } from "@/testing/fixtures";
 import { renderPage } from "@/testing/render";
 import { ChatSessionProvider } from "../session";
 import { plainText } from "./Announcer";
@@ -52,7 +52,7 @@ describe("AssistantMessage", () => {
   });
 
   it("says why an answer failed, and tries again", async () => {
-    const error = { type: "about:blank", title: "The model cannot be reached", status: 502, detail: "Start it first.", code: "upstream" };
+    const error = problemOf({ title: "The model cannot be reached", detail: "Start it first." });
     const message = messageOf({ status: "failed", error });
     const { onRegenerate, user } = setup(message);
     expect(await screen.findByRole("alert")).toHaveTextContent("The model cannot be reachedStart it first.");

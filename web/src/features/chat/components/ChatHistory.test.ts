@@ -11,6 +11,7 @@ const chat = (id: string, daysAgo: number, pinned = false): ChatSummary => ({
   collections: [],
   current_message_id: null,
   pinned,
+  snippet: null,
   created_at: "",
   updated_at: new Date(NOW - daysAgo * 86_400_000).toISOString(),
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { messageOf, sourceOf } from "@/testing/fixtures";
+import { messageOf, problemOf, sourceOf } from "@/testing/fixtures";
 import { parseAnswerEvent } from "./events";
 import { type Answer, type AnswerAction, EMPTY_ANSWER, messageWith, reduceAnswer } from "./reducer";
 
@@ -52,7 +52,7 @@ describe("reduceAnswer", () => {
   });
 
   it("puts the reason of a failure on the message", () => {
-    const error = { type: "about:blank", title: "Upstream failed", status: 502, detail: "refused", code: "upstream" };
+    const error = problemOf({});
     const answer = run({ type: "event", id: 1, event: { type: "error", error, message: messageOf({ status: "failed" }) } });
     expect(answer.final?.error).toEqual(error);
   });

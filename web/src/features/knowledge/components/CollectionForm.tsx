@@ -1,7 +1,8 @@
-import { Alert, Button, Group, Modal, Stack, Textarea, TextInput } from "@mantine/core";
+import { Button, Group, Modal, Stack, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { Collection } from "@/lib/api";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 
 type Values = { name: string; description: string };
@@ -60,11 +61,7 @@ function CollectionForm({ submitLabel, collection, onSubmit, onClose }: Collecti
           maxLength={2000}
           {...form.getInputProps("description")}
         />
-        {failure ? (
-          <Alert color="red" role="alert">
-            {failure}
-          </Alert>
-        ) : null}
+        <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

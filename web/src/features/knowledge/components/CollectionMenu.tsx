@@ -4,6 +4,7 @@ import type { Collection } from "@/lib/api";
 import { plural } from "@/lib/format";
 import { confirm, notifyDone, notifyError } from "@/ui";
 import { ActionsMenu } from "@/ui/ActionsMenu";
+import { focusContent } from "@/ui/focusContent";
 import { useDeleteCollection } from "../api/useDeleteCollection";
 import { useUpdateCollection } from "../api/useUpdateCollection";
 import { CollectionFormDialog } from "./CollectionForm";
@@ -27,6 +28,7 @@ export function CollectionMenu({ collection, onDeleted }: CollectionMenuProps) {
     try {
       await remove.mutateAsync(collection.id);
       notifyDone(`Deleted “${collection.name}”.`);
+      focusContent();
       onDeleted?.();
     } catch (error) {
       notifyError("The collection was not deleted", error);

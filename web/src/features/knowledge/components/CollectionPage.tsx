@@ -57,6 +57,7 @@ function CollectionBody({ collection }: { collection: Collection }) {
         actions={
           <>
             <Button
+              variant={collection.document_count === 0 ? "default" : "filled"}
               leftSection={<MessageSquareText size={16} aria-hidden />}
               renderRoot={(props) => <Link to="/" search={{ collection: collection.id } as never} {...props} />}
             >

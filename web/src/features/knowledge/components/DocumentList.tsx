@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import type { Document } from "@/lib/api";
 import { confirm, ErrorNotice, Loading, notifyDone, notifyError } from "@/ui";
+import { focusContent } from "@/ui/focusContent";
 import { useDeleteDocument } from "../api/useDeleteDocument";
 import { useDocuments } from "../api/useDocuments";
 import { useRetryDocument } from "../api/useRetryDocument";
@@ -27,7 +28,10 @@ export function DocumentList({ collectionId, onOpen }: DocumentListProps) {
     });
     if (!isSure) return;
     remove.mutate(document.id, {
-      onSuccess: () => notifyDone(`Deleted “${document.name}”.`),
+      onSuccess: () => {
+        notifyDone(`Deleted “${document.name}”.`);
+        focusContent();
+      },
       onError: (error) => notifyError(`“${document.name}” was not deleted`, error),
     });
   };

@@ -48,6 +48,11 @@ export function DropZone({ onFiles, isLarge }: DropZoneProps) {
           <p className={isLarge ? "text-base font-semibold" : "text-sm font-medium"}>
             {isOver ? "Let go to add" : isLarge ? "Drop your first documents here" : "Drop files or folders here"}
           </p>
+          {isLarge ? (
+            <p className="mx-auto mt-1 mb-1.5 max-w-sm text-sm leading-relaxed text-pretty text-ink-soft">
+              Each is read and cut into passages. A chat then answers from the passages that fit the question, and names them.
+            </p>
+          ) : null}
           <p className="mt-0.5 text-xs leading-relaxed text-ink-faint">PDF, DOCX, HTML, Markdown or text, up to 50 MB each</p>
         </div>
       </div>

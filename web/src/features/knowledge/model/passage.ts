@@ -3,10 +3,14 @@ export type Piece = { text: string; isMarked: boolean; start: number };
 
 const LETTERS = /[\p{L}\p{N}]+/gu;
 const LEAST_WORD = 3;
+/** Words of every question, which say nothing of what is asked. */
+const COMMON = new Set(
+  "the and for are was were how what which who whom whose when where why with from this that these those does did has have had can could should would will must may not you your our their its into about after before than then there der die das und ist sind wie was wer wann wo warum mit von ein eine les des est que qui pour avec".split(" "),
+);
 
 /** Cuts a passage at the words of the query, so that they can be marked. Words match at their beginning: "invoice" marks "invoices". */
 export function markWords(passage: string, query: string): Piece[] {
-  const stems = [...query.toLowerCase().matchAll(LETTERS)].map(([word]) => word).filter((word) => word.length >= LEAST_WORD);
+  const stems = [...query.toLowerCase().matchAll(LETTERS)].map(([word]) => word).filter((word) => word.length >= LEAST_WORD && !COMMON.has(word));
   if (stems.length === 0) return [{ text: passage, isMarked: false, start: 0 }];
   const ranges: [number, number][] = [];
   for (const match of passage.matchAll(LETTERS)) {

@@ -5,6 +5,7 @@ import { useState } from "react";
 import type { Key } from "@/lib/api";
 import { shortDate } from "@/lib/time";
 import { confirm, EmptyState, ErrorNotice, Loading, notifyDone, notifyError, RelativeTime } from "@/ui";
+import { focusContent } from "@/ui/focusContent";
 import { Panel } from "@/ui/Panel";
 import { useExampleModel } from "../api/useExampleModel";
 import { useKeys } from "../api/useKeys";
@@ -79,7 +80,10 @@ function KeyRow({ apiKey }: { apiKey: Key }) {
     });
     if (!isSure) return;
     revoke.mutate(apiKey.id, {
-      onSuccess: () => notifyDone(`Revoked “${apiKey.name}”.`),
+      onSuccess: () => {
+        notifyDone(`Revoked “${apiKey.name}”.`);
+        focusContent();
+      },
       onError: (error) => notifyError("The key was not revoked", error),
     });
   };

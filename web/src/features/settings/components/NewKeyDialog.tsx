@@ -1,6 +1,7 @@
-import { Alert, Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { SecretOnce } from "@/ui/SecretOnce";
 import { useCreateKey } from "../api/useCreateKey";
@@ -72,11 +73,7 @@ function NewKeyForm({ onClose, onMade }: { onClose: () => void; onMade: (secret:
           {...form.getInputProps("name")}
         />
         <Select label="Lasts" data={LIFETIMES.map((lifetime) => ({ ...lifetime }))} allowDeselect={false} {...form.getInputProps("days")} />
-        {failure ? (
-          <Alert color="red" role="alert">
-            {failure}
-          </Alert>
-        ) : null}
+        <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>
             Cancel

@@ -1,8 +1,9 @@
-import { Alert, Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import { useUser } from "@/lib/api";
 import { notifyDone } from "@/ui";
+import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { Panel } from "@/ui/Panel";
 import { useChangePassword } from "../api/useChangePassword";
@@ -10,7 +11,7 @@ import { useUpdateProfile } from "../api/useUpdateProfile";
 
 const LEAST_PASSWORD = 8;
 
-/** Name, e-mail and password. */
+/** Name, email and password. */
 export function ProfileSection() {
   return (
     <>
@@ -45,13 +46,13 @@ function ProfileForm() {
         <Stack gap="md" maw={420}>
           <TextInput label="Name" autoComplete="name" maxLength={120} {...form.getInputProps("name")} />
           <TextInput
-            label="E-mail"
+            label="Email"
             description="You sign in with it. An administrator can make you a new account with another one."
             value={user.email}
             readOnly
             variant="filled"
           />
-          {failure ? <Failure message={failure} /> : null}
+          <FormFailure message={failure} />
           <div>
             <Button type="submit" loading={update.isPending} disabled={!form.isDirty()}>
               Save
@@ -101,7 +102,7 @@ function PasswordForm() {
             {...form.getInputProps("new_password")}
           />
           <PasswordInput label="New password, again" autoComplete="new-password" {...form.getInputProps("repeated")} />
-          {failure ? <Failure message={failure} /> : null}
+          <FormFailure message={failure} />
           <div>
             <Button type="submit" loading={change.isPending}>
               Change password
@@ -110,13 +111,5 @@ function PasswordForm() {
         </Stack>
       </form>
     </Panel>
-  );
-}
-
-function Failure({ message }: { message: string }) {
-  return (
-    <Alert color="red" role="alert">
-      {message}
-    </Alert>
   );
 }

@@ -56,8 +56,12 @@ function StatusMessage({ observation, message }: { observation: Observation; mes
   return <p className={`rounded-lg border px-3 py-2 text-sm whitespace-pre-wrap [overflow-wrap:anywhere] ${look}`}>{message}</p>;
 }
 
+/** Figures that say something even when they are nothing. */
+const ALWAYS = new Set(["input_tokens", "output_tokens"]);
+
 function usageFigures(observation: Observation): [string, string][] {
-  return Object.entries(observation.usage).map(([name, value]) => {
+  const told = Object.entries(observation.usage).filter(([name, value]) => value > 0 || ALWAYS.has(name));
+  return told.map(([name, value]) => {
     const words = name.replaceAll("_", " ");
     return [words.charAt(0).toUpperCase() + words.slice(1), formatCount(value)];
   });

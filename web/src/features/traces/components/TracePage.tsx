@@ -151,7 +151,10 @@ function WholeTrace({ detail: { trace, observations } }: { detail: TraceDetail }
   const failed = observations.filter((item) => item.level === "error" && item.status_message);
   return (
     <div className="space-y-5">
-      <p className="text-sm text-ink-faint">The whole trace. Choose an observation on the timeline to see what it did.</p>
+      <header>
+        <h2 className="text-lg font-semibold">The whole trace</h2>
+        <p className="mt-0.5 text-sm text-ink-faint">Choose an observation on the timeline to see what it did.</p>
+      </header>
       {failed.slice(0, 3).map((item) => (
         <p key={item.id} role="alert" className="rounded-lg border border-danger-line bg-danger-soft px-3 py-2 text-sm [overflow-wrap:anywhere]">
           <span className="font-semibold">{item.name}:</span> {item.status_message}

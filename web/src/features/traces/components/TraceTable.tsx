@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useState } from "react";
 import type { TraceSummary } from "@/lib/api";
-import { formatCount } from "@/lib/format";
+import { formatCount, plural } from "@/lib/format";
 import { ErrorNotice, RelativeTime } from "@/ui";
 import type { useTraces } from "../api/useTraces";
 import { costText, durationText, tokensText } from "../model/figures";
@@ -74,7 +74,7 @@ export function TraceTable({ traces, query, scroller, showUser }: TraceTableProp
         </div>
       </div>
       <div className="py-4 text-center text-sm text-ink-faint" role="status">
-        {isFetchingNextPage ? "Loading more" : hasNextPage ? "" : `${formatCount(traces.length)} shown, no more`}
+        {isFetchingNextPage ? "Loading more" : hasNextPage ? "" : `${plural(traces.length, "trace")}, no more`}
       </div>
       {isError ? <ErrorNotice error={query.error} title="More could not be loaded" onRetry={() => void fetchNextPage()} /> : null}
       {hasNextPage && !isFetchingNextPage ? (

@@ -28,7 +28,7 @@ export function layoutObservations(observations: readonly Observation[], traceSt
   const rows: Row[] = [];
   let totalMs = 0;
   for (const observation of observations) {
-    totalMs = Math.max(totalMs, Date.parse(observation.started_at) - origin + observation.latency_ms);
+    totalMs = Math.max(totalMs, Date.parse(observation.started_at) - origin + (observation.latency_ms ?? 0));
   }
 
   // Explicit stack: a trace may be deeper than the call stack.
@@ -44,7 +44,7 @@ export function layoutObservations(observations: readonly Observation[], traceSt
       position,
       siblings,
       startMs: node.startMs,
-      durationMs: node.observation.latency_ms,
+      durationMs: node.observation.latency_ms ?? 0,
     });
     if (isOpen) stack.push(...entriesOf(node.children, depth + 1));
   }

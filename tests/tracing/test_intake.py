@@ -124,6 +124,25 @@ async def test_what_is_left_at_the_end_is_stored_then(tmp_path: Path, make_trace
     assert await count(store) == 1
 
 
+async def test_house_that_closes_before_its_workers_end_stores_all_and_leaves_the_store_alone_after(
+    tmp_path: Path, make_trace: MakeTrace
+) -> None:
+    store = MemoryTraceStore()
+    intake = new_intake(store, tmp_path, flush_interval_s=0.9)
+    await intake.open()
+    async with anyio.create_task_group() as workers:
+        workers.start_soon(intake.run)
+        await anyio.sleep(0.01)
+        await intake.record(make_trace())
+        await intake.close()
+        assert await count(store) == 1
+        await intake.record(make_trace())  # too late, but no harm
+        assert intake.lost_count == 1
+        await anyio.sleep(0.05)
+        workers.cancel_scope.cancel()
+    assert await count(store) == 1
+
+
 async def test_what_could_not_be_stored_is_stored_after_a_restart(tmp_path: Path, make_trace: MakeTrace) -> None:
     store = MemoryTraceStore(failures=1_000)
     async with new_intake(store, tmp_path).running() as intake:

@@ -38,10 +38,10 @@ _PRUNE_INTERVAL_S = 6 * 3600.0
 
 
 class TraceIntake:
-    """Takes traces in; a `TraceSink`. Use it inside `running()`."""
+    """Takes traces in; a `TraceSink`, between `open` and `close`, and with `run` in a task; or inside `running()`."""
 
     def __init__(self, *, store: TraceStore, journal: Journal, clock: Clock, settings: TracingSettings) -> None:
-        """Nothing is opened before `running`."""
+        """Nothing is opened before `open`."""
         self._store = store
         self._journal = journal
         self._clock = clock
@@ -49,6 +49,8 @@ class TraceIntake:
         self._arrived = anyio.Event()
         self._hurry = anyio.Event()
         self._moved = anyio.Event()
+        self._draining = anyio.Lock()
+        self._is_closed = False
         self._stored_to = 0
         self._trouble: str | None = None
         self._lost_count = 0
@@ -63,9 +65,8 @@ class TraceIntake:
         """Traces that came to nothing since the start of the process; each is in the log."""
         return self._lost_count
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["TraceIntake"]:
-        """Opens the journal and moves traces into the store for as long as the block lasts; at its end, all that is left.
+    async def open(self) -> None:
+        """Opens the journal; from here on traces are taken.
 
         Raises:
             Unavailable: When another process has the journal.
@@ -74,20 +75,40 @@ class TraceIntake:
         self._stored_to = self._journal.end - self._journal.backlog_bytes
         if self._journal.backlog_bytes:
             self._arrived.set()
+
+    async def run(self) -> None:
+        """Moves traces into the store, and deletes old ones, until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._move_forever)
+            group.start_soon(self._prune_forever)
+
+    async def close(self) -> None:
+        """Stores what is left, for a few seconds at most, and lets go of the files; the rest waits for the next `open`."""
+        with anyio.move_on_after(_DRAIN_S, shield=True):
+            with contextlib.suppress(Unavailable):
+                await self._drain()
+        self._is_closed = True
+        with anyio.CancelScope(shield=True):
+            await self._store.release()
+        self._journal.close()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["TraceIntake"]:
+        """Opens, runs for as long as the block lasts, and closes.
+
+        Raises:
+            Unavailable: As `open`.
+        """
+        await self.open()
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._move_forever)
-                group.start_soon(self._prune_forever)
+                group.start_soon(self.run)
                 try:
                     yield self
                 finally:
                     group.cancel_scope.cancel()
         finally:
-            with anyio.move_on_after(_DRAIN_S, shield=True):
-                with contextlib.suppress(Unavailable):
-                    await self._drain()
-                await self._store.release()
-            self._journal.close()
+            await self.close()
 
     def admit(self) -> None:
         """Says whether another turn may begin.
@@ -183,13 +204,14 @@ class TraceIntake:
         Raises:
             Unavailable: When the store cannot take it now; it stays in the journal.
         """
-        while self._journal.backlog_bytes:
-            chunk, changes = await anyio.to_thread.run_sync(self._read)
-            await self._store_all(changes)
-            await anyio.to_thread.run_sync(self._journal.discard, chunk.end)
-            self._stored_to = chunk.end
-            self._moved.set()
-            self._moved = anyio.Event()
+        async with self._draining:
+            while self._journal.backlog_bytes and not self._is_closed:
+                chunk, changes = await anyio.to_thread.run_sync(self._read)
+                await self._store_all(changes)
+                await anyio.to_thread.run_sync(self._journal.discard, chunk.end)
+                self._stored_to = chunk.end
+                self._moved.set()
+                self._moved = anyio.Event()
 
     def _read(self) -> tuple[Chunk, list[Change]]:
         chunk = self._journal.peek(max_entries=_BATCH_ENTRIES, max_bytes=_BATCH_BYTES)

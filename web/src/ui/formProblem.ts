@@ -14,10 +14,16 @@ export function showProblem(form: Form, error: unknown, fields: readonly string[
   const left: string[] = [];
   for (const [path, message] of Object.entries(error.fields)) {
     const field = path.split(".").at(-1) ?? path;
-    if (fields.includes(field)) placed[field] = message;
+    if (fields.includes(field)) placed[field] = sentence(message);
     else left.push(message);
   }
   form.setErrors(placed);
   if (left.length > 0) return left.join(" ");
   return Object.keys(placed).length > 0 ? null : messageOf(error);
+}
+
+/** The server speaks of a field ("is wrong"); beside the field that needs a subject. */
+function sentence(message: string): string {
+  const whole = /^[a-z]/.test(message) ? `This ${message}` : message;
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

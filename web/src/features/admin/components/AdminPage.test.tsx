@@ -68,7 +68,7 @@ test("puts the server's word beside the field it is about", async () => {
   await userEvent.type(within(dialog).getByLabelText("Name"), "Ada");
   await userEvent.type(within(dialog).getByLabelText("Password"), "long enough");
   await userEvent.click(within(dialog).getByRole("button", { name: "Add user" }));
-  expect(await within(dialog).findByText("is already taken")).toBeVisible();
+  expect(await within(dialog).findByText("This is already taken.")).toBeVisible();
   expect(within(dialog).getByLabelText("Email")).toBeInvalid();
 });
 

@@ -69,7 +69,7 @@ function AuditTable({ entries, isStale }: { entries: readonly AuditEntry[]; isSt
               <td className="py-2 pr-3 pl-5 whitespace-nowrap text-ink-soft tabular-nums">{absoluteTime(entry.at)}</td>
               <td className="px-3 py-2">
                 <span className="break-words">{entry.actor || "–"}</span>
-                <span className="block text-xs text-ink-faint tabular-nums">{entry.ip || "this computer"}</span>
+                <span className="block text-xs text-ink-faint tabular-nums">{entry.ip}</span>
               </td>
               <td className="px-3 py-2">
                 <span className="font-medium">{entry.action.replaceAll(/[._]/g, " ")}</span>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { Deployment, DeploymentCreate } from "@/lib/api";
 import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
-import { addressProblem, bodyOf, type DeploymentValues, keyText, PROVIDERS, valuesOf } from "../model/deployment";
+import { addressProblem, bodyOf, type DeploymentValues, keyText, nameProblem, PROVIDERS, valuesOf } from "../model/deployment";
 
 type DeploymentFormProps = { deployment?: Deployment; onSubmit: (body: DeploymentCreate) => Promise<void>; onClose: () => void };
 
@@ -22,7 +22,7 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
   const form = useForm<DeploymentValues>({
     initialValues: valuesOf(deployment),
     validate: {
-      name: (name) => (name.trim() ? null : "Give the server a name."),
+      name: nameProblem,
       base_url: addressProblem,
     },
   });
@@ -53,7 +53,7 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
         </div>
         <TextInput
           label="Name"
-          description="Shown before the names of its models."
+          description="Short, without spaces. It stands before the names of its models, as in lab/llama."
           placeholder={provider === "ollama" ? "ollama" : "openai"}
           data-autofocus
           maxLength={120}

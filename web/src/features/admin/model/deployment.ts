@@ -43,6 +43,14 @@ export function bodyOf(values: DeploymentValues): DeploymentCreate {
   };
 }
 
+/** Why a name cannot stand before a model's, as in `lab/llama`, or null. */
+export function nameProblem(text: string): string | null {
+  const name = text.trim();
+  if (!name) return "Give the server a name.";
+  if (name.length > 63) return "Use at most 63 characters.";
+  return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) ? null : "Use letters, digits, dots, dashes and underscores, without spaces.";
+}
+
 /** Why an address cannot be one of a model server, or null. */
 export function addressProblem(text: string): string | null {
   try {

@@ -65,7 +65,7 @@ test("puts the server's word about a password beside its field", async () => {
   expect(await screen.findByText("This differs from the new password.")).toBeVisible();
   await userEvent.type(screen.getByLabelText("New password, again"), "correct horse");
   await userEvent.click(screen.getByRole("button", { name: "Change password" }));
-  expect(await screen.findByText("is not your password")).toBeVisible();
+  expect(await screen.findByText("This is not your password.")).toBeVisible();
 });
 
 test("shows the secret of a new key once, with a request that runs", async () => {

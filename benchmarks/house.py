@@ -38,7 +38,7 @@ class House:
     def new_key(self) -> str:
         """Makes an API key with the command line."""
         command = [_ALCOVE, "keys", "create", "--user", EMAIL, "--name", "bench"]
-        made = subprocess.run(command, env=_environment(self.data_dir), capture_output=True, text=True, check=True)
+        made = subprocess.run(command, env=_environment(self.data_dir), stdout=subprocess.PIPE, text=True, check=True)
         return made.stdout.strip()
 
     def ask(self, key: str, question: str) -> httpx2.Response:

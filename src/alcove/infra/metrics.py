@@ -10,7 +10,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +40,7 @@ class Metrics:
 
     def __init__(self) -> None:
         """Begins at zero."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here; it halves the lines
         self.registry = CollectorRegistry(auto_describe=True)
         self.requests = Counter(
             "alcove_http_requests", "HTTP requests answered", ("route", "method", "status"), registry=self.registry

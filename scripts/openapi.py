@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from alcove.infra.metrics import Metrics
 from alcove.main import create_app
-
 from alcove.settings import Settings
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "openapi.json"
@@ -13,7 +13,9 @@ FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "openapi.
 
 def main() -> int:
     text = (
-        json.dumps(create_app(Settings.model_construct()).openapi(), indent=1, ensure_ascii=False, sort_keys=True)
+        json.dumps(
+            create_app(Settings.model_construct(), Metrics()).openapi(), indent=1, ensure_ascii=False, sort_keys=True
+        )
         + "\n"
     )
     if "--check" in sys.argv[1:]:

@@ -50,4 +50,4 @@ def drop_file(page: Page, name: str, path: Path) -> None:
         [name, content],
     )
     for event in ("dragenter", "dragover", "drop"):
-        page.dispatch_event("body", event, {"dataTransfer": transfer})
+        page.get_by_role("textbox", name="Message").dispatch_event(event, {"dataTransfer": transfer})

@@ -15,7 +15,7 @@ import pytest
 
 ADMIN = "admin@example.org"
 PASSWORD = "correct horse battery staple"
-START_S = 25
+START_S = 60
 
 
 @dataclass

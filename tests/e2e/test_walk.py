@@ -271,9 +271,9 @@ def test_placeholder_secrets_are_refused_at_start(variable: tuple[str, str], tmp
 
 
 def test_misspelt_settings_are_named(tmp_path: Path):
-    refused = _up(tmp_path, ALCOVE_SERVER__PORT="eighty")
+    refused = _up(tmp_path, ALCOVE_SERVER__DRAIN_S="eighty")
     assert refused.returncode == 78
-    assert "ALCOVE_SERVER__PORT" in refused.stderr
+    assert "ALCOVE_SERVER__DRAIN_S" in refused.stderr
     refused = _up(tmp_path, ALCOVE_SERVER__PROT="80")
     assert refused.returncode == 78
     assert "ALCOVE_SERVER__PROT" in refused.stderr

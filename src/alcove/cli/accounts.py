@@ -114,7 +114,9 @@ def list_keys(
     async def read(desk: "AccountDesk") -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
         people = PageRequest(limit=MAX_LIMIT)
-        owners = [await desk.identity.accounts.by_email(user)] if user else (await desk.identity.accounts.page(people)).items
+        owners = (
+            [await desk.identity.accounts.by_email(user)] if user else (await desk.identity.accounts.page(people)).items
+        )
         for owner in owners:
             found = await desk.identity.keys.page(owner.id, PageRequest(limit=MAX_LIMIT))
             rows += [

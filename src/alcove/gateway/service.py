@@ -37,7 +37,7 @@ from alcove.kernel.principal import Principal
 _READER = "alcove/reader"
 _NO_MODEL = (
     "No generative model is set up yet: answers are quoted from your documents by the built-in reader. To get one, start Ollama on "
-    "this machine and pull a model (`ollama pull qwen2.5:0.5b`); it is found by itself. Or have an admin add an OpenAI-compatible server."
+    "this machine and pull a model (ollama pull qwen2.5:0.5b); it is found by itself. Or have an admin add an OpenAI-compatible server."
 )
 _TEST_TIMEOUT_S = 10.0
 _FIRST_LOOK_S = 2.0  # how long a change waits for the server's list of models; later it is asked again

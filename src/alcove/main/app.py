@@ -1,12 +1,10 @@
 """The HTTP application: the routes of every room, the page, and the edge around them."""
 
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import structlog
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import alcove
 from alcove.chats import api as chats_api
@@ -19,13 +17,10 @@ from alcove.infra.middleware import BodyLimit, HostCheck, ProxyHeaders, RequestC
 from alcove.infra.page import PageApp
 from alcove.infra.problems import install_error_handlers
 from alcove.knowledge import api as knowledge_api
-from alcove.main.house import open_house
 from alcove.main.openapi import exact
 from alcove.settings import Settings
 from alcove.status import api as status_api
 from alcove.tracing import api as tracing_api
-
-log = structlog.get_logger(__name__)
 
 PAGE_FOLDER = Path(alcove.__file__).parent / "page"
 _ROUTERS = {
@@ -39,36 +34,26 @@ ROOMS = frozenset({*_ROUTERS, "page"})
 """What `alcove serve` can be told to serve."""
 
 
-def create_app(settings: Settings, rooms: frozenset[str] | None = None, *, base_url: str = "") -> FastAPI:
-    """Gives the application.
+def create_app(settings: Settings, metrics: Metrics, rooms: frozenset[str] | None = None) -> FastAPI:
+    """Gives the application; it finds the services of an open house in each request's state (`with_state`).
 
     Args:
         settings: All settings.
+        metrics: Where requests are counted.
         rooms: Rooms whose routes are served; None for all. Health, metrics and status always are.
-        base_url: Address of the server, for the setup link.
     """
-    metrics = Metrics()
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_house(settings, metrics) as house:
-            link = await house.identity.setup.start(base_url)
-            if link is not None:
-                _show_setup_link(link)
-            yield house.state()
-
     app = FastAPI(
         title="Alcove",
         version=alcove.__version__,
         summary="A private AI platform: chat, documents, model gateway and tracing.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        telemetry={"auto_configure": False},
     )
     document = app.openapi
-    app.openapi = lambda: exact(document())  # type: ignore[method-assign]  FastAPI's own way to change the document
+    app.openapi = lambda: exact(document())  # type: ignore[method-assign]  # as FastAPI documents it
     install_error_handlers(app)
     served = ROOMS if rooms is None else rooms
     for name, routers in _ROUTERS.items():
@@ -89,6 +74,11 @@ def create_app(settings: Settings, rooms: frozenset[str] | None = None, *, base_
     return app
 
 
-def _show_setup_link(link: str) -> None:
-    """Shows the link on standard output, where the operator looks; it is in no log."""
-    print(f"\n  Make the first account: {link}\n", flush=True)  # noqa: T201  meant for the terminal
+def with_state(app: ASGIApp, state: Mapping[str, object]) -> ASGIApp:
+    """Gives the application with services in the state of every request."""
+
+    async def stateful(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = dict(state)
+        await app(scope, receive, send)
+
+    return stateful

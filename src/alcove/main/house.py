@@ -161,14 +161,12 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
     """
     clock = SystemClock()
     started_s = clock.monotonic_s()
-    async with contextlib.AsyncExitStack() as stack:
-        database = open_database(settings.database_url)
-        stack.push_async_callback(database.close)
-        await migrate(database)
-        workers = await stack.enter_async_context(anyio.create_task_group())
-        stack.callback(workers.cancel_scope.cancel)
-        closing = await stack.enter_async_context(contextlib.AsyncExitStack())
-        background = await stack.enter_async_context(background_tasks(drain_s=settings.server.drain_s))
+    async with (
+        _open_database(settings) as database,
+        _workers() as workers,
+        contextlib.AsyncExitStack() as stack,
+        background_tasks(drain_s=settings.server.drain_s) as background,
+    ):
         ground = Ground(
             settings=settings,
             clock=clock,
@@ -177,7 +175,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             background=background,
             workers=workers,
             metrics=metrics,
-            stack=closing,
+            stack=stack,
         )
         tracing = await _open_tracing(ground)
         gateway = await _open_gateway(ground)
@@ -229,6 +227,24 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
         )
 
 
+@contextlib.asynccontextmanager
+async def _open_database(settings: Settings) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url)
+    try:
+        await migrate(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _workers() -> AsyncIterator[TaskGroup]:
+    """Gives a task group for tasks that run until the house closes."""
+    async with anyio.create_task_group() as group:
+        yield group
+        group.cancel_scope.cancel()
+
+
 async def _open_tracing(ground: Ground) -> TracingParts:
     folder, options = ground.settings.data_dir, ground.settings.tracing
     store = DuckDbTraceStore(
@@ -239,7 +255,9 @@ async def _open_tracing(ground: Ground) -> TracingParts:
     )
     journal = Journal(folder / "journal", max_bytes=options.max_journal_mb << 20, is_synced=options.is_synced)
     intake = TraceIntake(store=store, journal=journal, clock=ground.clock, settings=options)
-    await ground.stack.enter_async_context(intake.running())
+    await intake.open()
+    ground.stack.push_async_callback(intake.close)
+    ground.workers.start_soon(intake.run)
     ground.metrics.watch("alcove_trace_journal_bytes", "Traces that wait to be stored", lambda: intake.backlog_bytes)
     return TracingParts(
         intake=intake,
@@ -255,12 +273,14 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
     ground.stack.callback(http.close)
     store = SqlDeploymentStore(ground.database)
     cipher = SecretBox(ground.key.derive_all("secrets"))
+    prices = PackagedPrices()
     directory = DeploymentDirectory(
         settings=options,
         store=store,
         cipher=cipher,
         factories={Provider.OPENAI: OpenAiUpstreamFactory(http), Provider.OLLAMA: OllamaUpstreamFactory(http)},
         clock=ground.clock,
+        prices=prices,
     )
     await directory.load()
     ground.workers.start_soon(directory.run)
@@ -271,7 +291,7 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
     built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
     return GatewayParts(
         embedder=embedder,
-        prices=PackagedPrices(),
+        prices=prices,
         guard=guard,
         cipher=cipher,
         store=store,

@@ -14,8 +14,11 @@ from alcove.infra.database import open_database
 from alcove.infra.datadir import locked, prepare_data_dir
 from alcove.infra.embedder import MODEL_FOLDER
 from alcove.infra.logging import configure_logging
-from alcove.infra.secrets import MASTER_KEY_FILE
-from alcove.main.app import PAGE_FOLDER, create_app
+from alcove.infra.metrics import Metrics
+from alcove.infra.secrets import MASTER_KEY_FILE, UnsafeSecret
+from alcove.kernel.errors import AlcoveError
+from alcove.main.app import PAGE_FOLDER, create_app, with_state
+from alcove.main.house import open_house
 from alcove.ops import doctor
 from alcove.settings import BadSettings, Settings, unknown_variables
 
@@ -48,19 +51,32 @@ def run(settings: Settings, rooms: frozenset[str] | None = None) -> None:
 
     Raises:
         AlcoveError: When it cannot start, with what to do about it.
+        UnsafeSecret: When a secret is a placeholder or weak.
     """
     configure_logging(level=settings.logging.level, style=settings.logging.style)
     for name in unknown_variables():
         log.warning("unknown_setting", name=name)
     prepare_data_dir(settings.data_dir)
     with locked(settings.data_dir), _listen(settings.server.host, settings.server.port) as listener:
-        host, port = listener.getsockname()[:2]
-        shown = "127.0.0.1" if host in _WIDE else host
-        url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-        if host in _WIDE:
-            log.warning("open_to_the_network", advice="put a TLS proxy in front, or bind 127.0.0.1", host=host)
+        try:
+            anyio.run(_open_and_serve, settings, rooms, listener, backend_options={"use_uvloop": True})
+        except BaseExceptionGroup as failures:
+            raise _first_known(failures) from failures
+
+
+async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in _WIDE else host
+    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    if host in _WIDE:
+        log.warning("open_to_the_network", advice="put a TLS proxy in front, or bind 127.0.0.1", host=host)
+    metrics = Metrics()
+    async with open_house(settings, metrics) as house:
+        link = await house.identity.setup.start(url)
+        if link is not None:  # on the terminal, where the operator looks, and in no log
+            sys.stdout.write(f"\n  Make the first account: {link}\n\n")
         config = uvicorn.Config(
-            create_app(settings, rooms, base_url=url),
+            with_state(create_app(settings, metrics, rooms), house.state()),
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -69,20 +85,24 @@ def run(settings: Settings, rooms: frozenset[str] | None = None) -> None:
             timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
             timeout_keep_alive=75,
             backlog=_BACKLOG,
-            lifespan="on",
+            lifespan="off",
             ws="none",
         )
         server = _Server(config, url)
-        anyio.run(_serve, server, listener, backend_options={"use_uvloop": True})
-    if not server.started:
-        sys.exit(3)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_stop_on_signal, server)
+            await server.serve(sockets=[listener])
+            group.cancel_scope.cancel()
+        log.info("closing")
 
 
-async def _serve(server: _Server, listener: socket.socket) -> None:
-    async with anyio.create_task_group() as group:
-        group.start_soon(_stop_on_signal, server)
-        await server.serve(sockets=[listener])
-        group.cancel_scope.cancel()
+def _first_known(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Gives the error that a person can act on, out of the groups that task groups wrap it in."""
+    known = failures.subgroup((AlcoveError, UnsafeSecret))
+    found: BaseException = known if known is not None else failures
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 async def _stop_on_signal(server: _Server) -> None:

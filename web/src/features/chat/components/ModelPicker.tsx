@@ -39,7 +39,7 @@ export function ModelPicker({ value, onChange }: ModelPickerProps) {
           type="button"
           aria-haspopup="listbox"
           aria-expanded={combobox.dropdownOpened}
-          aria-label={`Model: ${chosen?.name ?? value ?? "none"}`}
+          aria-label={`Model: ${chosen?.name ?? value ?? "Choose a model"}`}
           onClick={() => combobox.toggleDropdown()}
           className="flex h-8 max-w-full min-w-0 items-center gap-1 rounded-lg px-2 text-sm text-ink-soft hover:bg-hover hover:text-ink"
         >

@@ -53,11 +53,11 @@ function AuditTable({ entries, isStale }: { entries: readonly AuditEntry[]; isSt
     // a scrolling box must be reachable by keyboard
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className="overflow-x-auto" tabIndex={0} role="region" aria-label="Audit log entries">
-      <table className={`w-full min-w-[38rem] text-left text-sm transition-opacity ${isStale ? "opacity-60" : ""}`}>
+      <table className={`w-full text-left text-sm max-sm:table-fixed max-sm:text-xs sm:min-w-[38rem] transition-opacity ${isStale ? "opacity-60" : ""}`}>
         <thead className="text-xs text-ink-faint">
           <tr>
             {["When", "Who, from where", "What", "Outcome", "Request"].map((heading) => (
-              <th key={heading} scope="col" className="px-3 py-2 font-medium first:pl-5 last:pr-5">
+              <th key={heading} scope="col" className="px-3 py-2 font-medium first:pl-5 last:pr-5 max-sm:px-2 max-sm:first:pl-4 max-sm:last:hidden">
                 {heading}
               </th>
             ))}
@@ -66,17 +66,17 @@ function AuditTable({ entries, isStale }: { entries: readonly AuditEntry[]; isSt
         <tbody>
           {entries.map((entry) => (
             <tr key={entry.id} className="border-t border-line align-top">
-              <td className="py-2 pr-3 pl-5 whitespace-nowrap text-ink-soft tabular-nums">{absoluteTime(entry.at)}</td>
-              <td className="px-3 py-2">
+              <td className="py-2 pr-3 pl-5 text-ink-soft tabular-nums max-sm:pr-2 max-sm:pl-4 sm:whitespace-nowrap">{absoluteTime(entry.at)}</td>
+              <td className="px-3 py-2 max-sm:px-2 max-sm:[overflow-wrap:anywhere]">
                 <span className="break-words">{entry.actor || "–"}</span>
                 <span className="block text-xs text-ink-faint tabular-nums">{entry.ip}</span>
               </td>
-              <td className="px-3 py-2">
+              <td className="px-3 py-2 max-sm:px-2">
                 <span className="font-medium">{entry.action.replaceAll(/[._]/g, " ")}</span>
                 <span className="block text-xs text-ink-faint [overflow-wrap:anywhere]">{entry.object}</span>
               </td>
-              <td className={`px-3 py-2 ${GOOD.has(entry.outcome) ? "text-ink-soft" : "font-medium text-danger"}`}>{entry.outcome}</td>
-              <td className="py-1 pr-5 pl-3">
+              <td className={`px-3 py-2 max-sm:px-2 ${GOOD.has(entry.outcome) ? "text-ink-soft" : "font-medium text-danger"}`}>{entry.outcome}</td>
+              <td className="py-1 pr-5 pl-3 max-sm:hidden">
                 {entry.request_id ? <CopyButton value={entry.request_id} label={`Copy request id ${entry.request_id}`} size="sm" /> : "–"}
               </td>
             </tr>

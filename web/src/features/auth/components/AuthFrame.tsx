@@ -14,7 +14,7 @@ export function AuthFrame({ title, lead, children }: { title: string; lead: stri
           <p className="mt-2 leading-relaxed text-pretty text-ink-soft">{lead}</p>
         </div>
         <div className="rounded-2xl border border-line bg-raised p-6 shadow-soft sm:p-7">{children}</div>
-        <p className="mt-6 text-center text-xs text-ink-faint">Everything stays on this machine.</p>
+        <p className="mt-6 text-center text-xs text-ink-faint">Your chats and documents are kept on this server.</p>
       </main>
     </div>
   );

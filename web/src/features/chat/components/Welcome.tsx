@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { FileUp, GitCompare, ListChecks, type LucideIcon, Quote, SquarePen } from "lucide-react";
+import { FileUp, GitCompare, Info, ListChecks, type LucideIcon, Quote, SquarePen } from "lucide-react";
 import { modelsQuery, useUser } from "@/lib/api";
 import { Logo } from "@/ui";
 import { chosenModel } from "./ModelPicker";
@@ -48,7 +48,7 @@ export function Welcome({ model, onPick, onBrowse }: WelcomeProps) {
         </span>
         <span>
           <span className="block font-medium">Drop a document here, or choose one</span>
-          <span className="mt-0.5 block text-sm text-ink-faint">PDF, Word, HTML, Markdown or text. It stays on this machine.</span>
+          <span className="mt-0.5 block text-sm text-ink-faint">PDF, Word, HTML, Markdown or text. Kept on this server only.</span>
         </span>
       </button>
       <ul className="mt-3 grid gap-3 sm:grid-cols-3">
@@ -66,7 +66,8 @@ export function Welcome({ model, onPick, onBrowse }: WelcomeProps) {
         ))}
       </ul>
       {data?.notice ? (
-        <p className="mt-6 rounded-xl border border-warn-line bg-warn-soft px-4 py-3 text-sm leading-relaxed text-ink-soft">
+        <p className="mt-5 flex gap-2.5 px-1 text-sm leading-relaxed text-pretty text-ink-faint">
+          <Info size={16} className="mt-[0.22rem] shrink-0" aria-hidden />
           {data.notice}
         </p>
       ) : null}

@@ -6,6 +6,7 @@ import { durationText } from "../model/figures";
 import { KINDS } from "../model/kinds";
 
 const ROW_HEIGHT = 34;
+const HEAD_AND_BORDER = 36;
 const COLUMNS = "grid-cols-[minmax(0,1fr)_minmax(0,0.7fr)] sm:grid-cols-[minmax(0,1fr)_4.25rem_minmax(0,1fr)]";
 
 type TimelineProps = {
@@ -14,6 +15,11 @@ type TimelineProps = {
   onSelect: (id: string) => void;
   onToggle: (id: string, isOpen: boolean) => void;
 };
+
+/** How tall the timeline is when every row is seen. */
+export function timelineHeight(layout: Layout): number {
+  return layout.rows.length * ROW_HEIGHT + HEAD_AND_BORDER;
+}
 
 /**
  * The observations as a tree beside a waterfall. One tab stop: arrows move, left and right close and open, Home and End jump.

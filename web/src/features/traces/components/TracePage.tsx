@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { Link, useParams } from "@tanstack/react-router";
 import { ChevronLeft, MessageSquareText } from "lucide-react";
-import { useCallback, useMemo, useState } from "react";
+import { type CSSProperties, useCallback, useMemo, useState } from "react";
 import type { TraceDetail } from "@/lib/api";
 import { formatCount } from "@/lib/format";
 import { absoluteTime } from "@/lib/time";
@@ -16,7 +16,7 @@ import { Figures } from "./Figures";
 import { LevelBadge } from "./LevelBadge";
 import { ObservationDetail } from "./ObservationDetail";
 import { PayloadView } from "./PayloadView";
-import { Timeline } from "./Timeline";
+import { Timeline, timelineHeight } from "./Timeline";
 import "./traces.css";
 
 const PARAMS = ["observation"] as const;
@@ -118,7 +118,10 @@ function TraceBody({ detail }: { detail: TraceDetail }) {
         <div className="grid grid-cols-1 gap-6 pb-6 lg:min-h-0 lg:flex-1 lg:grid-cols-[minmax(0,1.05fr)_minmax(0,1fr)]">
           <div className="flex min-h-0 flex-col">
             {observations.length > 0 ? (
-              <div className="flex h-[min(26rem,50dvh)] flex-col lg:h-auto lg:max-h-full lg:min-h-0 lg:flex-1">
+              <div
+                className="flex h-[min(var(--tree-height),26rem,50dvh)] flex-col lg:h-auto lg:max-h-[min(100%,var(--tree-height))] lg:min-h-0 lg:flex-1"
+                style={{ "--tree-height": `${timelineHeight(layout)}px` } as CSSProperties}
+              >
                 <Timeline layout={layout} selectedId={selectedId} onSelect={select} onToggle={toggle} />
               </div>
             ) : (

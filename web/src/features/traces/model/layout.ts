@@ -51,13 +51,13 @@ export function layoutObservations(observations: readonly Observation[], traceSt
   return { rows, totalMs: Math.max(totalMs, 1) };
 }
 
-/** Round times for the axis, at most `most` of them, from 0 to the end. */
+/** Round times for the axis, from 0 to where a label still fits, about `most` of them. */
 export function axisTicks(totalMs: number, most: number): number[] {
   const rough = totalMs / most;
   const power = 10 ** Math.floor(Math.log10(Math.max(rough, 0.001)));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
   const ticks: number[] = [];
-  for (let at = 0; at <= totalMs * 0.96; at += step) ticks.push(at);
+  for (let at = 0; at <= totalMs * 0.86; at += step) ticks.push(at);
   return ticks;
 }
 

@@ -303,12 +303,15 @@ class Bench:
         embedder = Embedder()
         embedder.load()
         reader = Reader(embedder=embedder, count_tokens=embedder.count_tokens)
-        times = []
+        times, work = [], []
         for query, passages in list(zip(self.queries, self.retrieved, strict=True))[:TIMED]:
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             await ask(reader, self.hotpot, query.text, passages)
             times.append(1000 * (time.perf_counter() - started))
-        return [{"answers": len(times), "median ms": median(times), "p90 ms": sorted(times)[int(0.9 * len(times))]}]
+            work.append(1000 * (time.process_time() - used))
+        return [
+            {"answers": len(times), "CPU ms, median": median(work), "median ms": median(times), "best ms": min(times)}
+        ]
 
 
 async def measured(folder: Path) -> None:

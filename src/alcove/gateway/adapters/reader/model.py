@@ -55,7 +55,7 @@ class Limits:
     """
 
     sentences: int = 2000
-    embedded: int = 48
+    embedded: int = 32
     sure: float = 0.44
     possible: float = 0.28
 

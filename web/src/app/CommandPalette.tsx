@@ -35,6 +35,7 @@ export function CommandPalette() {
       query={text}
       onQueryChange={setText}
       shortcut={["mod + K"]}
+      tagsToIgnore={[]}
       scrollable
       maxHeight={420}
       attributes={{ content: { "aria-label": "Search chats and go to pages" } }}

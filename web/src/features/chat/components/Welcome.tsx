@@ -48,7 +48,7 @@ export function Welcome({ model, onPick, onBrowse }: WelcomeProps) {
         </span>
         <span>
           <span className="block font-medium">Drop a document here, or choose one</span>
-          <span className="mt-0.5 block text-sm text-ink-faint">PDF, Word, HTML, Markdown or text. Kept on this server only.</span>
+          <span className="mt-0.5 block text-sm text-ink-faint">PDF, Word, HTML, Markdown or text. Kept on this server.</span>
         </span>
       </button>
       <ul className="mt-3 grid gap-3 sm:grid-cols-3">

@@ -12,7 +12,8 @@ from alembic import command
 from sqlalchemy import Connection
 
 import alcove.main  # noqa: F401  every room's tables
-from alcove.infra.database import migrate, migration_config, open_database
+from alcove.infra.database import migrate, open_database
+from alcove.infra.schema import migration_config
 
 
 async def write(message: str) -> None:

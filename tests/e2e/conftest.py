@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import pytest
@@ -79,7 +79,7 @@ def start(data_dir: Path, *arguments: str, **environment: str) -> Alcove:
     server = Alcove(data_dir, full, process, "")
     assert process.stderr is not None
     assert process.stdout is not None
-    threading.Thread(target=lambda: server.errors.extend(process.stderr or ()), daemon=True).start()
+    threading.Thread(target=_read_out, args=(process.stderr, server.errors), daemon=True).start()
     watchdog = threading.Timer(START_S, process.kill)
     watchdog.start()
     for line in process.stdout:
@@ -88,8 +88,13 @@ def start(data_dir: Path, *arguments: str, **environment: str) -> Alcove:
             break
     watchdog.cancel()
     assert server.url, f"no ready line; exit status {process.poll()}; {''.join(server.errors)}"
-    threading.Thread(target=lambda: list(process.stdout or ()), daemon=True).start()
+    threading.Thread(target=_read_out, args=(process.stdout, []), daemon=True).start()
     return server
+
+
+def _read_out(pipe: IO[str], lines: list[str]) -> None:
+    with pipe:
+        lines.extend(pipe)
 
 
 Starter = Callable[..., Alcove]

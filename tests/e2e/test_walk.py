@@ -220,7 +220,11 @@ def test_health_metrics_and_headers(alcove: Alcove, key: str):
         assert http.get("/api/v1/nope").status_code == 404
         assert http.get("/api/v1/nope").headers["content-type"] == "application/problem+json"
         assert http.get("/v1/nope").json()["error"]["code"] == "not_found"
-        for hostile in ("/..%2f..%2f..%2fetc/passwd", "/assets/..%2f..%2f__init__.py", "/assets/%2e%2e/%2e%2e/main/app.py"):
+        for hostile in (
+            "/..%2f..%2f..%2fetc/passwd",
+            "/assets/..%2f..%2f__init__.py",
+            "/assets/%2e%2e/%2e%2e/main/app.py",
+        ):
             answer = http.get(hostile)
             assert "root:" not in answer.text
             assert "import" not in answer.text.split("<script")[0]

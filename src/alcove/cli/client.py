@@ -1,109 +1,11 @@
-"""Commands that are HTTP clients of a running server: `ask`, `chat`, `ingest`."""
+"""Commands that are HTTP clients of a running server: `ask`, `chat`, `ingest`. What they do is in `talk`, loaded when one is called."""
 
-import contextlib
-import json
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx2
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from alcove.cli.options import DEFAULT_URL, ApiKey, Collection, Json, Model, Url
-from alcove.kernel.errors import AlcoveError, InvalidRequest, NotAuthenticated, Unavailable
-
-SUFFIXES = frozenset({".pdf", ".docx", ".html", ".htm", ".md", ".markdown", ".txt", ".text"})
-_TIMEOUT = httpx2.Timeout(connect=5.0, read=300.0, write=60.0, pool=5.0)
-_POLL_S = 0.25
-
-console = Console(stderr=True)
-
-
-class RequestFailed(AlcoveError):
-    """The server refused the request."""
-
-    code = "request_failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running server, as these commands see it."""
-
-    http: httpx2.Client
-
-    def call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401  JSON of many shapes
-        """Makes a request; gives the decoded JSON.
-
-        Raises:
-            RequestFailed: When the server refuses, with its reason.
-            Unavailable: When it cannot be reached.
-        """
-        with _readable_errors(self.http):
-            answer = self.http.request(method, path, **options)
-        _raise_for(answer)
-        return answer.json() if answer.content else None
-
-    def stream(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Asks for a chat completion; gives its chunks as they come."""
-        with _readable_errors(self.http), self.http.stream("POST", "/v1/chat/completions", json=body) as answer:
-            if answer.is_error:
-                answer.read()
-                _raise_for(answer)
-            for line in answer.iter_lines():
-                data = line.removeprefix("data:").strip()
-                if not line.startswith("data:") or data == "[DONE]":
-                    continue
-                chunk = json.loads(data)
-                if "error" in chunk:
-                    raise RequestFailed(str(chunk["error"].get("message", "the answer broke off")))
-                yield {**chunk, "_trace_id": answer.headers.get("x-trace-id")}
-
-
-@contextlib.contextmanager
-def _readable_errors(http: httpx2.Client) -> Iterator[None]:
-    try:
-        yield
-    except httpx2.ConnectError as error:
-        detail = f"No server answers at {http.base_url}. Start one with `alcove up`, or name another with --url."
-        raise Unavailable(detail) from error
-    except httpx2.TimeoutException as error:
-        detail = f"The server at {http.base_url} did not answer in time."
-        raise Unavailable(detail) from error
-    except httpx2.TransportError as error:
-        detail = f"The connection to {http.base_url} broke off: {error}"
-        raise Unavailable(detail) from error
-
-
-def _raise_for(answer: httpx2.Response) -> None:
-    if not answer.is_error:
-        return
-    try:
-        body = answer.json()
-    except ValueError:
-        body = {}
-    detail = body.get("detail") or (body.get("error") or {}).get("message") or f"HTTP {answer.status_code}"
-    if answer.status_code == NotAuthenticated.status:
-        detail = f"{detail} Set ALCOVE_API_KEY, or use --api-key."
-    raise RequestFailed(str(detail))
-
-
-@contextlib.contextmanager
-def connect(url: str, api_key: str) -> Iterator[Server]:
-    """Gives the server at an address."""
-    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-    try:
-        http = httpx2.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False)
-    except httpx2.InvalidURL as error:
-        detail = f"--url: {url!r} is not an address; write http://HOST:PORT."
-        raise InvalidRequest(detail) from error
-    with http:
-        yield Server(http)
 
 
 def ask(
@@ -118,17 +20,10 @@ def ask(
 
     With --json: {"answer", "sources": [{"text", "document", "score", …}], "citations", "model", "trace_id"}.
     """
-    with connect(url, api_key) as server:
-        result = _complete(server, [{"role": "user", "content": question}], collection, model, echo=not as_json)
-    if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False))
-        return
-    typer.echo("")
-    cited = {each["number"] for each in result["citations"]}
-    for source in result["sources"]:
-        if source["number"] in cited:
-            page = f", page {source['page']}" if source.get("page") else ""
-            typer.echo(f"  [{source['number']}] {source['document']}{page}")
+    from alcove.cli import talk  # noqa: PLC0415  other commands need no HTTP client
+
+    call = talk.Call(url=url, api_key=api_key, collection=collection, model=model, as_json=as_json)
+    talk.ask(question, call)
 
 
 def chat(
@@ -142,19 +37,9 @@ def chat(
 
     Lines can be piped in: each is one message, and with --json each answer is one line of JSON.
     """
-    messages: list[dict[str, str]] = []
-    is_terminal = sys.stdin.isatty()
-    with connect(url, api_key) as server:
-        server.call("GET", "/v1/models")
-        if is_terminal:
-            console.print("[dim]Ask away. Ctrl-D ends the chat.[/dim]")
-        while (line := _next_line(is_terminal=is_terminal)) is not None:
-            if not line.strip():
-                continue
-            messages.append({"role": "user", "content": line})
-            result = _complete(server, messages, collection, model, echo=not as_json)
-            typer.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n")
-            messages.append({"role": "assistant", "content": result["answer"]})
+    from alcove.cli import talk  # noqa: PLC0415  other commands need no HTTP client
+
+    talk.chat(talk.Call(url=url, api_key=api_key, collection=collection, model=model, as_json=as_json))
 
 
 def ingest(
@@ -173,104 +58,6 @@ def ingest(
     Reads PDF, DOCX, HTML, Markdown and text. One bad file never stops the others; the exit status is 1 if any failed.
     With --json: one object a document, {"path", "status", "document_id", "chunks", "error"}, a line each.
     """
-    files = list(_files(paths))
-    if not files:
-        detail = f"There is nothing to read there; these kinds of files are read: {', '.join(sorted(SUFFIXES))}."
-        raise InvalidRequest(detail)
-    with connect(url, api_key) as server, _progress(is_shown=not as_json) as progress:
-        collection_id = _collection_id(server, collection)
-        task = progress.add_task("Reading", total=len(files))
-        outcomes = [_ingest_one(server, collection_id, path, progress, task) for path in files]
-    failed = [each for each in outcomes if each["status"] != "ready"]
-    for outcome in outcomes:
-        if as_json:
-            typer.echo(json.dumps(outcome, ensure_ascii=False))
-    if not as_json:
-        chunks = sum(each["chunks"] for each in outcomes)
-        for each in failed:
-            console.print(f"[red]✗[/red] {escape(each['path'])}: {escape(each['error'])}")
-        console.print(
-            f"{len(outcomes) - len(failed)} of {len(outcomes)} documents in {collection!r}, {chunks} passages."
-        )
-    if failed:
-        raise typer.Exit(1)
+    from alcove.cli import talk  # noqa: PLC0415  other commands need no HTTP client
 
-
-def _complete(
-    server: Server, messages: list[dict[str, str]], collection: str | None, model: str | None, *, echo: bool
-) -> dict[str, Any]:
-    """Gets an answer, written to standard output as it comes where wanted; gives it with its sources and trace id."""
-    body: dict[str, Any] = {"model": model or "default", "messages": messages, "stream": True}
-    if collection is not None:
-        body["collections"] = [collection]
-    result: dict[str, Any] = {"answer": "", "sources": [], "citations": [], "model": None, "trace_id": None}
-    for chunk in server.stream(body):
-        text = _text(chunk)
-        result["answer"] += text
-        _keep_extensions(result, chunk)
-        if echo:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    return result
-
-
-def _ingest_one(server: Server, collection_id: str, path: Path, progress: Progress, task: TaskID) -> dict[str, Any]:
-    outcome: dict[str, Any] = {"path": str(path), "status": "failed", "document_id": None, "chunks": 0, "error": None}
-    progress.update(task, description=escape(path.name[:40]))
-    try:
-        with path.open("rb") as content:
-            document = server.call(
-                "POST", f"/api/v1/knowledge/collections/{collection_id}/documents", files={"file": (path.name, content)}
-            )
-        outcome["document_id"] = document["id"]
-        while document["status"] not in {"ready", "failed"}:
-            time.sleep(_POLL_S)
-            document = server.call("GET", f"/api/v1/knowledge/documents/{document['id']}")
-        outcome.update(status=document["status"], chunks=document["chunk_count"])
-        if document["error"]:
-            outcome["error"] = document["error"]["detail"]
-    except (RequestFailed, OSError) as error:
-        outcome["error"] = getattr(error, "detail", str(error))
-    progress.advance(task)
-    return outcome
-
-
-def _collection_id(server: Server, name: str) -> str:
-    found = server.call("GET", "/api/v1/knowledge/collections", params={"name": name})["items"]
-    if found:
-        return str(found[0]["id"])
-    return str(server.call("POST", "/api/v1/knowledge/collections", json={"name": name})["id"])
-
-
-def _files(paths: list[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.is_file() and each.suffix.lower() in SUFFIXES)
-        else:
-            yield path
-
-
-@contextlib.contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not is_shown) as progress:
-        yield progress
-
-
-def _next_line(*, is_terminal: bool) -> str | None:
-    try:
-        return input("> " if is_terminal else "")
-    except EOFError:
-        return None
-
-
-def _text(chunk: dict[str, Any]) -> str:
-    choices = chunk.get("choices") or []
-    return (choices[0].get("delta") or {}).get("content") or "" if choices else ""
-
-
-def _keep_extensions(result: dict[str, Any], chunk: dict[str, Any]) -> None:
-    result["model"] = chunk.get("model") or result["model"]
-    result["trace_id"] = chunk.get("_trace_id") or result["trace_id"]
-    for name in ("sources", "citations"):
-        result[name] = chunk.get(name) or result[name]
+    talk.ingest(paths, talk.Call(url=url, api_key=api_key, collection=collection, as_json=as_json))

@@ -27,11 +27,12 @@ class DataFolderUnusable(AlcoveError):
 
 
 def prepare_data_dir(folder: Path) -> None:
-    """Makes the folder, readable by its owner only.
+    """Makes the folder, readable by its owner only; and so is every file this process makes from now on.
 
     Raises:
         DataFolderUnusable: When it cannot be made or written.
     """
+    os.umask(~_PRIVATE_FOLDER & 0o777)
     try:
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:

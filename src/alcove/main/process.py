@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import anyio
 import structlog
 import uvicorn
+from anyio.abc import TaskStatus
 
 from alcove.infra.database import open_database
 from alcove.infra.datadir import locked, prepare_data_dir
@@ -90,7 +91,7 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
         )
         server = _Server(config, url)
         async with anyio.create_task_group() as group:
-            group.start_soon(_stop_on_signal, server)
+            await group.start(_stop_on_signal, server)
             await server.serve(sockets=[listener])
             group.cancel_scope.cancel()
         log.info("closing")
@@ -105,8 +106,9 @@ def _first_known(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
-async def _stop_on_signal(server: _Server) -> None:
+async def _stop_on_signal(server: _Server, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for received in signals:
             log.info("stopping", signal=signal.Signals(received).name)
             server.force_exit = server.should_exit  # the second signal does not wait

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from alcove.infra.database import Database, pending_migrations
+from alcove.infra.database import Database, is_current
 
 _MIN_FREE = 1 << 30
 _GIB = 1 << 30
@@ -78,11 +78,11 @@ async def check_database(database: Database) -> Finding:
     try:
         async with database.read() as connection:
             await connection.execute(text("SELECT 1"))
-        pending = await pending_migrations(database)
+        is_up_to_date = await is_current(database)
     except Exception as error:  # noqa: BLE001  every driver has errors of its own; all mean the same here
         return Finding(name=name, is_good=False, detail=f"does not answer: {error}")
     kind = database.engine.dialect.name
-    if pending:
+    if not is_up_to_date:
         return Finding(name=name, is_good=True, detail=f"{kind}; the next start brings its schema to this version")
     return Finding(name=name, is_good=True, detail=kind)
 

@@ -1,15 +1,27 @@
 """Collections, documents and chunks: the records, their wire form, and the room's settings."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from alcove.kernel.chat import Source
 
 MIB = 1024 * 1024
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]"
+)
+
+
+def _plain(text: str) -> str:
+    """Refuses characters that show nothing, or turn the direction of what follows, and so make one name look like another."""
+    if _INVISIBLE.search(text):
+        msg = "control characters are not allowed"
+        raise ValueError(msg)
+    return text
 
 
 class KnowledgeSettings(BaseModel):
@@ -17,7 +29,7 @@ class KnowledgeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    max_upload_bytes: Annotated[int, Field(ge=1_024, le=10 * 1024 * MIB)] = 50 * MIB
+    max_upload_bytes: Annotated[int, Field(ge=1_024, lt=2 * 1024 * MIB)] = 50 * MIB
     """Largest document, in bytes. Default 50 MiB; raise `edge.max_upload_bytes` with it."""
 
     max_documents: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
@@ -295,9 +307,11 @@ class DocumentText(BaseModel):
 
 
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$"),
+    AfterValidator(_plain),
 ]
-Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000)]
+Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000), AfterValidator(_plain)]
 
 
 class CollectionCreate(BaseModel):

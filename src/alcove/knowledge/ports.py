@@ -69,6 +69,9 @@ class KnowledgeStore(Protocol):
         """Adds a document and queues its reading, in one transaction.
 
         Gives the document; the existing one when the collection holds the same content already.
+
+        Raises:
+            NotFound: When its collection is gone, or not its owner's.
         """
         ...
 
@@ -84,8 +87,8 @@ class KnowledgeStore(Protocol):
         """Replaces a document's state; False when it is gone."""
         ...
 
-    async def requeue(self, document: DocumentRecord) -> None:
-        """Replaces a document's state and queues its reading anew, in one transaction."""
+    async def requeue(self, document: DocumentRecord) -> bool:
+        """Replaces a document's state and queues its reading anew, in one transaction; False when it is not failed (any more)."""
         ...
 
     async def finish_document(self, document: DocumentRecord, content: DocumentContent) -> bool:
@@ -114,10 +117,6 @@ class KnowledgeStore(Protocol):
 
     async def documents(self, owner_id: str, document_ids: Sequence[str]) -> Sequence[DocumentRecord]:
         """Gives documents by id; those that are not there are left out."""
-        ...
-
-    async def count_documents(self, owner_id: str, collection_id: str) -> int:
-        """Gives the number of documents in a collection."""
         ...
 
 

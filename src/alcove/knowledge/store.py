@@ -1,6 +1,8 @@
 """Collections, documents and chunks in the SQL database."""
 
+import hashlib
 import json
+import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -34,7 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.infra.jobs import JobQueue
-from alcove.kernel.errors import AlreadyExists, InvalidRequest
+from alcove.kernel.errors import AlreadyExists, InvalidRequest, NotFound
 from alcove.kernel.pages import Page, PageRequest
 from alcove.knowledge.models import (
     ChunkRecord,
@@ -112,6 +115,7 @@ chunks = Table(
 _PAGES: TypeAdapter[tuple[PageRange, ...]] = TypeAdapter(tuple[PageRange, ...])
 _FAILURE: TypeAdapter[Failure | None] = TypeAdapter(Failure | None)
 _KEYS_AT_ONCE = 200
+_MAX_KEY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +148,16 @@ class SqlKnowledgeStore:
 
     async def get_collection(self, owner_id: str, collection_id: str) -> CollectionRecord | None:
         """Gives a collection of this owner."""
+        if not _is_storable(collection_id):
+            return None
         return await self._one(_counted(owner_id).where(collections.c.id == collection_id))
 
     async def find_collection(self, owner_id: str, name: str) -> CollectionRecord | None:
         """Gives this owner's collection of that name."""
+        if not _is_storable(name):
+            return None
         wanted = _counted(owner_id).where(
-            collections.c.kind == CollectionKind.COLLECTION.value, collections.c.name_key == name.casefold()
+            collections.c.kind == CollectionKind.COLLECTION.value, collections.c.name_key == _name_key(name)
         )
         return await self._one(wanted)
 
@@ -191,6 +199,8 @@ class SqlKnowledgeStore:
 
     async def delete_collection(self, owner_id: str, collection_id: str) -> bool:
         """Deletes a collection of this owner with its documents; queues the erasing of what they left."""
+        if not _is_storable(collection_id):
+            return False
         async with self._database.write() as connection:
             is_deleted = await self._delete_collection(connection, owner_id, collection_id)
         self._jobs.wake()
@@ -207,13 +217,20 @@ class SqlKnowledgeStore:
     async def add_document(self, document: DocumentRecord) -> DocumentRecord:
         """Adds a document and queues its reading; gives the existing one for content the collection holds already."""
         same = select(documents).where(
-            documents.c.collection_id == document.collection_id, documents.c.sha256 == document.sha256
+            documents.c.owner_id == document.owner_id,
+            documents.c.collection_id == document.collection_id,
+            documents.c.sha256 == document.sha256,
+        )
+        own = select(collections.c.id).where(
+            collections.c.id == document.collection_id, collections.c.owner_id == document.owner_id
         )
         try:
             async with self._database.write() as connection:
                 row = (await connection.execute(same)).mappings().one_or_none()
                 if row is not None:
                     return _document(row)
+                if (await connection.execute(own)).first() is None:
+                    raise _no_collection()
                 values = {
                     "id": document.id,
                     "owner_id": document.owner_id,
@@ -226,14 +243,21 @@ class SqlKnowledgeStore:
                 await connection.execute(insert(documents).values(**values, **_state(document)))
                 await self._queue_reading(connection, document)
                 await self._touch(connection, document)
-        except IntegrityError:  # another request was first
+        except (
+            IntegrityError
+        ) as error:  # another request was first: with the same content, or it deleted the collection
             async with self._database.read() as connection:
-                return _document((await connection.execute(same)).mappings().one())
+                row = (await connection.execute(same)).mappings().one_or_none()
+            if row is None:
+                raise _no_collection() from error
+            return _document(row)
         self._jobs.wake()
         return document
 
     async def get_document(self, owner_id: str, document_id: str) -> DocumentRecord | None:
         """Gives a document of this owner."""
+        if not _is_storable(document_id):
+            return None
         query = select(documents).where(documents.c.id == document_id, documents.c.owner_id == owner_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
@@ -255,12 +279,15 @@ class SqlKnowledgeStore:
         async with self._database.write() as connection:
             return await self._update(connection, document)
 
-    async def requeue(self, document: DocumentRecord) -> None:
-        """Replaces a document's state and queues its reading anew."""
+    async def requeue(self, document: DocumentRecord) -> bool:
+        """Replaces the state of a document that failed, and queues its reading anew."""
+        is_failed = documents.c.status == DocumentStatus.FAILED.value
         async with self._database.write() as connection:
-            if await self._update(connection, document):
-                await self._queue_reading(connection, document)
+            if not await self._update(connection, document, is_failed):
+                return False
+            await self._queue_reading(connection, document)
         self._jobs.wake()
+        return True
 
     async def finish_document(self, document: DocumentRecord, content: DocumentContent) -> bool:
         """Makes a document ready with its text and chunks."""
@@ -288,6 +315,8 @@ class SqlKnowledgeStore:
 
     async def delete_document(self, owner_id: str, document_id: str) -> bool:
         """Deletes a document of this owner; queues the erasing of what it left."""
+        if not _is_storable(document_id):
+            return False
         query = select(documents).where(documents.c.id == document_id, documents.c.owner_id == owner_id)
         async with self._database.write() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
@@ -362,25 +391,17 @@ class SqlKnowledgeStore:
         async with self._database.read() as connection:
             return [_document(row) for row in (await connection.execute(query)).mappings()]
 
-    async def count_documents(self, owner_id: str, collection_id: str) -> int:
-        """Gives the number of documents in a collection of this owner."""
-        query = (
-            select(func.count())
-            .select_from(documents)
-            .where(documents.c.owner_id == owner_id, documents.c.collection_id == collection_id)
-        )
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
-
     async def _one(self, query: Select[Any]) -> CollectionRecord | None:
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         return _collection(row) if row is not None else None
 
-    async def _update(self, connection: AsyncConnection, document: DocumentRecord) -> bool:
+    async def _update(
+        self, connection: AsyncConnection, document: DocumentRecord, *conditions: ColumnElement[bool]
+    ) -> bool:
         statement = (
             update(documents)
-            .where(documents.c.id == document.id, documents.c.owner_id == document.owner_id)
+            .where(documents.c.id == document.id, documents.c.owner_id == document.owner_id, *conditions)
             .values(**_state(document))
         )
         return bool((await connection.execute(statement)).rowcount)
@@ -394,13 +415,15 @@ class SqlKnowledgeStore:
         await connection.execute(statement.values(updated_at=document.updated_at))
 
     async def _delete_collection(self, connection: AsyncConnection, owner_id: str, collection_id: str) -> bool:
+        # Locked first, so that no document can be added between the look at them and the end of this transaction.
+        own = select(collections.c.id).where(collections.c.id == collection_id, collections.c.owner_id == owner_id)
+        if (await connection.execute(own.with_for_update())).first() is None:
+            return False
         query = select(documents.c.sha256).where(
             documents.c.owner_id == owner_id, documents.c.collection_id == collection_id
         )
         hashes = list((await connection.execute(query)).scalars())
-        statement = delete(collections).where(collections.c.id == collection_id, collections.c.owner_id == owner_id)
-        if not (await connection.execute(statement)).rowcount:
-            return False
+        await connection.execute(delete(collections).where(collections.c.id == collection_id))
         payload = {"owner_id": owner_id, "collection_id": collection_id, "sha256": hashes}
         await self._jobs.enqueue(connection, ERASE, payload)
         return True
@@ -430,7 +453,21 @@ def _counted(owner_id: str) -> Select[Any]:
 
 
 def _key(collection: CollectionRecord) -> str:
-    return collection.chat_id if collection.chat_id is not None else collection.name.casefold()
+    return collection.chat_id if collection.chat_id is not None else _name_key(collection.name)
+
+
+def _name_key(name: str) -> str:
+    """Gives what two spellings of a name have in common: letters' case and the way accents are written do not count."""
+    key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    if len(key) <= _MAX_KEY:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()  # folding can make a name three times as long
+    return key[: _MAX_KEY - len(digest)] + digest
+
+
+def _is_storable(text: str) -> bool:
+    """Tells whether the database could hold a text; what it could not hold is not there."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _collection(row: RowMapping) -> CollectionRecord:
@@ -465,6 +502,10 @@ def _document(row: RowMapping) -> DocumentRecord:
     )
 
 
+def _no_collection() -> NotFound:
+    return NotFound("The collection is not there any more; it was deleted meanwhile.")
+
+
 def _name_taken(name: str) -> AlreadyExists:
     return AlreadyExists(f"You have a collection {name!r} already; choose another name.")
 
@@ -476,7 +517,11 @@ def _write_cursor(*values: str) -> str:
 def _read_cursor(cursor: str, length: int) -> list[str]:
     try:
         values = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(values, list) and len(values) == length and all(isinstance(each, str) for each in values):
+        if (
+            isinstance(values, list)
+            and len(values) == length
+            and all(isinstance(each, str) and _is_storable(each) for each in values)
+        ):
             return values
     except ValueError:
         pass

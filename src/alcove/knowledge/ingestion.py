@@ -34,7 +34,12 @@ log = structlog.get_logger(__name__)
 
 _BATCH = 64
 _SAVE_EVERY_S = 0.5
+_SERVER_FAULT = 500  # errors of this status and above are ours, and may pass
 _POINTS = uuid.UUID("5d3f2c1a-7e64-5b0f-9c58-2f1d6b8a4e90")  # name space of point ids
+
+
+class _Gone(Exception):
+    """The document was deleted while it was read."""
 
 
 class NothingToRead(Unprocessable):
@@ -72,11 +77,19 @@ class Ingestion:
         """Reads the document a job is about; one that cannot be read is marked with the reason."""
         owner_id, document_id = str(job.payload["owner_id"]), str(job.payload["document_id"])
         document = await self.store.get_document(owner_id, document_id)
-        if document is None or document.status is DocumentStatus.READY:
+        if document is None or document.status is DocumentStatus.FAILED:
+            # Deleted or given up; an earlier try, ended by a crash, may have written points since they were erased.
+            await self.index.delete_document(owner_id, document_id)
+            return
+        if document.status is DocumentStatus.READY:
             return
         try:
             await self._read(document)
+        except _Gone:
+            await self.index.delete_document(owner_id, document_id)
         except AlcoveError as error:
+            if error.status >= _SERVER_FAULT and not job.is_last:
+                raise
             await self._fail(document, Failure(code=error.code, detail=error.detail))
         except Exception:
             if job.is_last:
@@ -128,8 +141,8 @@ class Ingestion:
                 for each in chunks
             ),
         )
-        if not await self.store.finish_document(ready, content):  # deleted meanwhile
-            await self.index.delete_document(document.owner_id, document.id)
+        if not await self.store.finish_document(ready, content):
+            raise _Gone
         log.info("document_read", document_id=document.id, chunks=len(chunks), pages=parsed.page_count)
 
     def _chunk(self, parsed: ParsedDocument, name: str) -> list[Chunk]:
@@ -171,13 +184,14 @@ class Ingestion:
             error=None,
             updated_at=self.clock.now(),
         )
-        await self.store.update_document(document)
+        if not await self.store.update_document(document):
+            raise _Gone
         return document
 
     async def _fail(self, document: DocumentRecord, failure: Failure) -> None:
-        await self.index.delete_document(document.owner_id, document.id)
         failed = replace(
             document, status=DocumentStatus.FAILED, stage=Stage.DONE, error=failure, updated_at=self.clock.now()
         )
-        await self.store.update_document(failed)
+        await self.store.update_document(failed)  # first: it must not hang on an index that may be what has failed
+        await self.index.delete_document(document.owner_id, document.id)
         log.info("document_not_read", document_id=document.id, code=failure.code)

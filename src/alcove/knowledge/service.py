@@ -9,7 +9,7 @@ import anyio
 from alcove.infra.blobs import BlobStore
 from alcove.infra.uploads import ReceivedFile
 from alcove.kernel.clock import Clock
-from alcove.kernel.errors import Conflict, NotFound, Unavailable
+from alcove.kernel.errors import AlcoveError, AlreadyExists, Conflict, NotFound, Unavailable
 from alcove.kernel.ids import is_id, new_id
 from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.principal import Principal
@@ -133,7 +133,15 @@ class CollectionService:
     async def make_of_chat(self, who: Principal, chat_id: str) -> CollectionRecord:
         """Gives the collection for a chat's own files; makes it on first use."""
         found = await self.store.chat_collection(who.user_id, chat_id)
-        return found or await self._add(who, _CHAT_FILES, "", CollectionKind.CHAT, chat_id)
+        if found is not None:
+            return found
+        try:
+            return await self._add(who, _CHAT_FILES, "", CollectionKind.CHAT, chat_id)
+        except AlreadyExists:  # another upload to this chat was first
+            found = await self.store.chat_collection(who.user_id, chat_id)
+            if found is None:
+                raise
+            return found
 
     async def search(self, who: Principal, collection_id: str, wanted: SearchRequest) -> Retrieved:
         """Searches a collection.
@@ -214,6 +222,10 @@ class DocumentService:
         """Takes a received file in and queues its reading; gives the document, and whether it is new.
 
         When this returns, the file and its job survive `kill -9`. Content the collection holds already is not taken twice.
+
+        Raises:
+            NotFound: When the collection was deleted while the file was received.
+            Conflict: When it has become full meanwhile.
         """
         now = self.clock.now()
         document = DocumentRecord(
@@ -227,11 +239,16 @@ class DocumentService:
             created_at=now,
             updated_at=now,
         )
-        async with self.files:
-            await self.blobs.put(received.path, received.sha256)
-            kept = await self.store.add_document(document)
+        try:
+            async with self.files:
+                await self.check_room(who, collection_id)
+                await self.blobs.put(received.path, received.sha256)
+                kept = await self.store.add_document(document)
+        except AlcoveError:
+            await self._discard(received)
+            raise
         if kept.id != document.id and kept.status is DocumentStatus.FAILED:
-            return await self.retry(who, kept.id), False
+            return await self._read_again(kept), False
         return kept, kept.id == document.id
 
     async def page(self, who: Principal, collection_id: str, page: PageRequest) -> Page[DocumentRecord]:
@@ -267,16 +284,28 @@ class DocumentService:
         if document.status is not DocumentStatus.FAILED:
             detail = f"{document.name!r} did not fail; it is {document.status.value}."
             raise Conflict(detail)
+        return await self._read_again(document)
+
+    async def _read_again(self, failed: DocumentRecord) -> DocumentRecord:
+        """Queues the reading of a document that failed, unless another request has done so already."""
         document = replace(
-            document,
+            failed,
             status=DocumentStatus.QUEUED,
             stage=Stage.WAITING,
             progress=0.0,
             error=None,
             updated_at=self.clock.now(),
         )
-        await self.store.requeue(document)
-        return document
+        if await self.store.requeue(document):
+            return document
+        return await self.store.get_document(failed.owner_id, failed.id) or document
+
+    async def _discard(self, received: ReceivedFile) -> None:
+        """Throws away a received file that was refused."""
+        await anyio.Path(received.path).unlink(missing_ok=True)
+        async with self.files:
+            if not await self.store.is_used(received.sha256):
+                await self.blobs.delete(received.sha256)
 
     async def delete(self, who: Principal, document_id: str) -> None:
         """Deletes a document: its row, text, vectors, and its file if nobody else has the same.

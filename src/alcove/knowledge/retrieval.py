@@ -17,8 +17,18 @@ import numpy as np
 
 from alcove.infra.vectors import Hit, Scope, VectorIndex
 from alcove.kernel.chat import Source
-from alcove.knowledge.models import ChunkRecord, CollectionRecord, KnowledgeSettings, Retrieved, Strategy
+from alcove.knowledge.models import (
+    ChunkRecord,
+    CollectionRecord,
+    DocumentRecord,
+    DocumentStatus,
+    KnowledgeSettings,
+    Retrieved,
+    Strategy,
+)
 from alcove.knowledge.ports import KnowledgeStore, TextEmbedder
+
+_DEEPEST = 64  # times as many candidates as usual, at most
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +57,11 @@ class Passage:
     page: int | None
     score: float
 
+    @property
+    def length(self) -> int:
+        """Its length in characters."""
+        return self.end - self.start
+
 
 @dataclass(slots=True)
 class Stages:
@@ -61,7 +76,8 @@ class Stages:
         try:
             yield
         finally:
-            self.latency_ms[name] = round((time.perf_counter() - started_s) * 1000, 3)
+            took_ms = (time.perf_counter() - started_s) * 1000
+            self.latency_ms[name] = round(self.latency_ms.get(name, 0.0) + took_ms, 3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,27 +111,27 @@ class Retriever:
             owner_id: Whose chunks may be found; the engine filters by it.
             collections: In which collections.
             question: What is asked.
-            strategy: By meaning, by words, or both.
-            limit: How many passages; default as in the settings.
+            strategy: By meaning, by words, or both. Where vectors of a collection are of another model, only by words.
+            limit: How many passages. Default: as in the settings, and no more than the budget of characters holds.
         """
         stages = Stages()
         scope = Scope(owner_id=owner_id, collection_ids=tuple(each.id for each in collections))
         if not question.strip() or not scope.collection_ids:
             return Retrieved(sources=(), latency_ms={})
-        hits = await self._candidates(question, scope, strategy, stages)
+        if any(self._is_foreign(each) for each in collections):
+            strategy = Strategy.SPARSE
         wanted = limit if limit is not None else self.settings.sources
+        hits, documents = await self._ready(question, scope, strategy, wanted, stages)
         with stages.stage("passages"):
-            passages = await self._passages(owner_id, hits, wanted)
+            passages = await self._passages(owner_id, hits, wanted, is_bounded=limit is None)
             texts = await self.store.passages(owner_id, [(each.document_id, each.start, each.end) for each in passages])
-            documents = await self.store.documents(owner_id, [each.document_id for each in passages])
-        names = {each.id: each.name for each in documents}
         titles = {each.id: each.name for each in collections}
         sources = tuple(
             Source(
                 number=number,
                 text=text,
                 document_id=passage.document_id,
-                document=names[passage.document_id],
+                document=documents[passage.document_id].name,
                 collection_id=passage.collection_id,
                 collection=titles.get(passage.collection_id, ""),
                 chunk_index=passage.chunk_index,
@@ -128,15 +144,39 @@ class Retriever:
                 (
                     (passage, text)
                     for passage, text in zip(passages, texts, strict=True)
-                    if text and passage.document_id in names
+                    if text  # else it was deleted a moment ago
                 ),
                 start=1,
             )
         )
         return Retrieved(sources=sources, latency_ms=stages.latency_ms)
 
-    async def _candidates(self, question: str, scope: Scope, strategy: Strategy, stages: Stages) -> list[Hit]:
+    def _is_foreign(self, collection: CollectionRecord) -> bool:
+        ours = (self.embedder.info.id, self.embedder.precision)
+        return (collection.embedding_model, collection.embedding_precision) != ours
+
+    async def _ready(
+        self, question: str, scope: Scope, strategy: Strategy, wanted: int, stages: Stages
+    ) -> tuple[list[Hit], dict[str, DocumentRecord]]:
+        """Finds hits in documents that are ready, and gives these documents too.
+
+        The chunks of a document that is being read are in the index already; where they crowd the others out, looks deeper.
+        """
         count = self.settings.candidates
+        while True:
+            hits = await self._candidates(question, scope, strategy, count, stages)
+            with stages.stage("documents"):
+                found = await self.store.documents(scope.owner_id, list({each.document_id for each in hits}))
+            documents = {each.id: each for each in found if each.status is DocumentStatus.READY}
+            ready = [each for each in hits if each.document_id in documents]
+            is_all = len(ready) == len(hits) or len(hits) < count
+            if is_all or len(ready) >= wanted or count >= self.settings.candidates * _DEEPEST:
+                return ready, documents
+            count *= 4
+
+    async def _candidates(
+        self, question: str, scope: Scope, strategy: Strategy, count: int, stages: Stages
+    ) -> list[Hit]:
         if strategy is Strategy.SPARSE:
             with stages.stage("sparse"):
                 sparse = await self.index.sparse(question, scope, limit=count)
@@ -154,34 +194,60 @@ class Retriever:
             cosines = await self.index.cosines(vector, [each.id for each in sparse if each.id not in known])
             return fuse(dense, sparse, cosines, weight=self.settings.dense_weight)
 
-    async def _passages(self, owner_id: str, hits: Sequence[Hit], limit: int) -> list[Passage]:
-        """Joins hits into passages, and widens the best ones as far as the budget goes."""
-        # A few more than wanted: some may be joined, and some belong to documents that are not ready.
-        best = hits[: limit * 3]
+    async def _passages(self, owner_id: str, hits: Sequence[Hit], limit: int, *, is_bounded: bool) -> list[Passage]:
+        """Joins hits into passages, and widens the best ones as far as the budget goes.
+
+        Args:
+            owner_id: Whose chunks.
+            hits: What was found, best first.
+            limit: How many passages at most.
+            is_bounded: Whether the budget bounds the number of passages too; the best one is always given.
+        """
+        best = hits[: limit * 3]  # a few more than wanted, because some may be joined
         keys = {(hit.document_id, index) for hit in best for index in range(hit.chunk_index - 1, hit.chunk_index + 2)}
         rows = await self.store.ready_chunks(owner_id, sorted(keys))
         chunks = {(each.document_id, each.index): each for each in rows}
         passages: list[Passage] = []
+        budget = self.settings.context_characters
         for hit in best:
             chunk = chunks.get((hit.document_id, hit.chunk_index))
             if chunk is None:
                 continue
-            at = next((index for index, each in enumerate(passages) if _is_next_to(each, chunk)), None)
-            if at is not None:
-                passages[at] = _joined(passages[at], chunk)
-            elif len(passages) < limit:
-                passages.append(_passage(hit, chunk))
-        budget = self.settings.context_characters - sum(each.end - each.start for each in passages)
-        for at, passage in enumerate(passages):
-            taken = [(each.document_id, each.first, each.last) for each in passages]
-            for index in (passage.last + 1, passage.first - 1):
-                chunk = chunks.get((passage.document_id, index))
-                is_taken = any(key == passage.document_id and first <= index <= last for key, first, last in taken)
-                if chunk is None or is_taken or chunk.end - chunk.start > budget:
-                    continue
-                budget -= chunk.end - chunk.start
-                passages[at] = _joined(passages[at], chunk)
-        return passages
+            found = _passage(hit, chunk)
+            near = [each for each in passages if _is_next_to(each, chunk)]
+            if not near and len(passages) >= limit:
+                continue
+            joined = _joined(*near, found)
+            cost = joined.length - sum(each.length for each in near)
+            if cost > budget and passages and (is_bounded or near):
+                continue
+            budget -= cost
+            passages = _replaced(passages, near, joined)
+        return _widened(passages, chunks, budget)
+
+
+def _widened(passages: list[Passage], chunks: dict[tuple[str, int], ChunkRecord], budget: int) -> list[Passage]:
+    """Spends what is left of the budget on the chunks after and before the best passages."""
+    wide = list(passages)
+    for at, passage in enumerate(passages):
+        for index in (passage.last + 1, passage.first - 1):
+            chunk = chunks.get((passage.document_id, index))
+            is_taken = any(
+                each.document_id == passage.document_id and each.first <= index <= each.last for each in wide
+            )
+            if chunk is None or is_taken:
+                continue
+            joined = replace(
+                wide[at],
+                first=min(wide[at].first, index),
+                last=max(wide[at].last, index),
+                start=min(wide[at].start, chunk.start),
+                end=max(wide[at].end, chunk.end),
+            )
+            if joined.length - wide[at].length <= budget:
+                budget -= joined.length - wide[at].length
+                wide[at] = joined
+    return wide
 
 
 def fuse(dense: Sequence[Hit], sparse: Sequence[Hit], cosines: dict[str, float], *, weight: float) -> list[Hit]:
@@ -198,14 +264,9 @@ def fuse(dense: Sequence[Hit], sparse: Sequence[Hit], cosines: dict[str, float],
     meaning = {**cosines, **{each.id: each.score for each in dense}}
     lowest = min(meaning.values(), default=0.0)
     hits = {each.id: each for each in (*sparse, *dense)}
-    fused = [
-        replace(
-            hit,
-            score=min(1.0, max(0.0, weight * meaning.get(hit.id, lowest) + (1 - weight) * words.get(hit.id, 0.0))),
-        )
-        for hit in hits.values()
-    ]
-    return sorted(fused, key=lambda each: (-each.score, each.id))
+    scores = {each: weight * meaning.get(each, lowest) + (1 - weight) * words.get(each, 0.0) for each in hits}
+    best = sorted(hits, key=lambda each: (-scores[each], each))  # by the score itself: cosines below zero differ too
+    return [replace(hits[each], score=min(1.0, max(0.0, scores[each]))) for each in best]
 
 
 def _passage(hit: Hit, chunk: ChunkRecord) -> Passage:
@@ -226,11 +287,19 @@ def _is_next_to(passage: Passage, chunk: ChunkRecord) -> bool:
     return passage.document_id == chunk.document_id and passage.first - 1 <= chunk.index <= passage.last + 1
 
 
-def _joined(passage: Passage, chunk: ChunkRecord) -> Passage:
+def _joined(*passages: Passage) -> Passage:
+    """Joins neighbouring passages into one, with chunk, page and score of the first."""
     return replace(
-        passage,
-        first=min(passage.first, chunk.index),
-        last=max(passage.last, chunk.index),
-        start=min(passage.start, chunk.start),
-        end=max(passage.end, chunk.end),
+        passages[0],
+        first=min(each.first for each in passages),
+        last=max(each.last for each in passages),
+        start=min(each.start for each in passages),
+        end=max(each.end for each in passages),
     )
+
+
+def _replaced(passages: list[Passage], old: list[Passage], new: Passage) -> list[Passage]:
+    """Puts a passage in the place of the first of those it was made from; at the end where there are none."""
+    if not old:
+        return [*passages, new]
+    return [new if each is old[0] else each for each in passages if each not in old[1:]]

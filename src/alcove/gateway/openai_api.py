@@ -9,7 +9,7 @@ import base64
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, cast
 
 import pydantic_core
@@ -28,7 +28,7 @@ from alcove.gateway.service import ModelCatalogue
 from alcove.gateway.slots import AnswerSlots
 from alcove.infra.web import PrincipalDep, RequestIdDep, principal
 from alcove.kernel.errors import AlcoveError, TooLarge
-from alcove.kernel.ports import ModelInfo
+from alcove.kernel.ports import DEFAULT_MODEL, ModelInfo
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.turn import Turn
 
@@ -67,6 +67,7 @@ class ChatCompletions:
         Raises:
             AlcoveError: Before anything has been sent; the application renders it.
         """
+        scope["route"] = CHAT_ROUTE  # as FastAPI's own routes do, for logs and metrics
         state = scope.get("state", {})
         who = principal(Request(scope))
         face = cast("ChatFace", state["chat_face"])
@@ -74,6 +75,9 @@ class ChatCompletions:
         if body is None:
             return
         call = parse_chat(body)
+        if call.request.model == DEFAULT_MODEL:
+            chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)
+            call = replace(call, request=replace(call.request, model=chosen.info.id))
         with face.slots.take(who.user_id):
             turn = face.runner.open(call.request, who, request_id=str(state.get("request_id", "")))
             head = AnswerHead(trace_id=turn.trace_id, model=call.request.model, created=int(time.time()))
@@ -160,7 +164,8 @@ _ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": OpenAiError, "description": "Error"} for status in (400, 401, 404, 413, 429, 502, 503, 504)
 }
 
-router.routes.append(Route("/v1/chat/completions", ChatCompletions(), methods=["POST"]))
+CHAT_ROUTE = Route("/v1/chat/completions", ChatCompletions(), methods=["POST"])
+router.routes.append(CHAT_ROUTE)
 
 
 @router.post(

@@ -76,21 +76,24 @@ class PageApp:
         if method not in {"GET", "HEAD"}:
             return render(WrongMethod(headers={"allow": "GET, HEAD"}), path)
         file = self._files.get(path)
-        if file is None and "." not in path.rsplit("/", 1)[-1]:
-            file = self._files.get("/index.html")  # an address of the page itself, such as /c/…
-            if file is None:
-                return HTMLResponse(_NOT_BUILT, status_code=503)
-        if file is None:
+        if file is not None:
+            return _send(file, headers)
+        if "." in path.rsplit("/", 1)[-1]:
             return render(NotFound("There is no such file."), path)
-        accepted = {each.split(";")[0].strip() for each in headers.get("accept-encoding", "").split(",")}
-        extra = {"cache-control": file.caching, "vary": "accept-encoding", "etag": file.etag}
-        if headers.get("if-none-match") == file.etag:
-            return Response(status_code=304, headers=extra)
-        for encoding, variant in file.variants:
-            if encoding in accepted:
-                extra["content-encoding"] = encoding
-                return FileResponse(variant, media_type=file.media_type, headers=extra)
-        return FileResponse(file.path, media_type=file.media_type, headers=extra)
+        page = self._files.get("/index.html")  # an address of the page itself, such as /c/…
+        return _send(page, headers) if page is not None else HTMLResponse(_NOT_BUILT, status_code=503)
+
+
+def _send(file: _File, headers: Headers) -> Response:
+    accepted = {each.split(";")[0].strip() for each in headers.get("accept-encoding", "").split(",")}
+    extra = {"cache-control": file.caching, "vary": "accept-encoding", "etag": file.etag}
+    if headers.get("if-none-match") == file.etag:
+        return Response(status_code=304, headers=extra)
+    for encoding, variant in file.variants:
+        if encoding in accepted:
+            extra["content-encoding"] = encoding
+            return FileResponse(variant, media_type=file.media_type, headers=extra)
+    return FileResponse(file.path, media_type=file.media_type, headers=extra)
 
 
 def _list(folder: Path) -> Iterator[tuple[str, _File]]:

@@ -1,14 +1,21 @@
 """The packaged embedding model: all-MiniLM-L6-v2 in 8 bits on onnxruntime, without torch and without a network.
 
 The file is made by `scripts/make_minilm.py`; `digest.json` beside it says from what. Texts are cut at 256 tokens, the length the
-model was trained for. The session is opened at the first call (0.2 s, about 80 MB), so that a server that embeds nothing stays small.
+model was trained for. The files are opened at the first call (0.2 s, about 45 MB), so that a server that embeds nothing stays small.
+
+Each text is computed alone, by one thread, and several texts side by side. The 8-bit model scales what flows through it by the
+largest number in the batch, so in a batch a text's vector would depend on its neighbours (cosine 0.99 to itself, measured); alone,
+the same text always gives the same vector, nothing is padded, memory stays low, and chunks cost no more than in batches. One thread
+a text leaves no threads waiting for one another, neither sleeping (slow) nor spinning (a burnt core). Figures: docs/retrieval.md.
 """
 
 import hashlib
+import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -16,43 +23,80 @@ import anyio.to_thread
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from alcove.kernel.chat import Usage
+from alcove.kernel.errors import Unavailable
 from alcove.kernel.ports import Embeddings, ModelInfo
 
 MODEL_FOLDER = Path(__file__).parent / "minilm"
 DIMENSIONS = 384
 MAX_TOKENS = 256
-_BATCH = 32
-_CACHED = 2_048
+# Calls of `embed` up to this size go ahead of documents: a question, or the sentences that the reader weighs for one.
+QUESTION_TOKENS = 8_192
+# One turn of a worker: a thread keeps its place for so many tokens (25 ms), then the next caller has its turn.
+_TURN_TOKENS = 256
+_WINDOW = 256  # texts tokenised at a time
+_MOST_AT_ONCE = 4  # more texts side by side do not share a laptop well
+_CACHED_TEXTS = 2_048
+_CACHED_CHARACTERS = 2_000
+# English has four to five characters a token; this many hold 256 tokens of anything that reads like text.
+_READ_CHARACTERS = 4_096
+_SQUEEZED_CHARACTERS = 65_536
+_COUNTED_CHARACTERS = 16_384
 _WORD = re.compile(r"\w+")
 
 Vectors = npt.NDArray[np.float32]
 """n x d float32, rows of unit length."""
 
+Tokens = Sequence[int]
+"""One text as the model reads it, its start and end marks included."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A text that was embedded: its vector, and how many tokens were read for it."""
+
+    vector: Vectors
+    tokens: int
+
 
 class Embedder:
-    """Turns texts into vectors of 384 numbers; an `EmbeddingModel`. Safe to use from many tasks at once."""
+    """Turns texts into vectors of 384 numbers; an `EmbeddingModel`. Safe to use from many tasks at once.
+
+    Questions and documents wait in different queues: while documents are being embedded, a question shares the processor with
+    them instead of waiting for them. A cancelled call ends after the texts it has under way, some 25 ms.
+    """
 
     max_tokens = MAX_TOKENS
     precision = "int8"
 
-    def __init__(self, folder: Path = MODEL_FOLDER, *, threads: int = 2, at_once: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path = MODEL_FOLDER,
+        *,
+        threads: int = 1,
+        at_once: int | None = None,
+        cached_texts: int = _CACHED_TEXTS,
+    ) -> None:
         """Names the files; nothing is opened yet.
 
         Args:
             folder: Where `model.onnx` and `tokenizer.json` lie.
-            threads: Threads for one batch.
-            at_once: Batches computed at a time; more wait.
+            threads: Threads for one text; more than one is slower unless there is nothing else to do.
+            at_once: Texts computed at a time for questions, and again for documents; default one for each core, at most four.
+            cached_texts: Texts whose vectors `embed` remembers, of up to 2,000 characters each; 1.5 kB and the text.
         """
         self._folder = folder
         self._threads = threads
-        self._limiter = anyio.CapacityLimiter(at_once)
+        self._at_once = at_once if at_once is not None else min(os.cpu_count() or 1, _MOST_AT_ONCE)
+        self._questions = anyio.CapacityLimiter(self._at_once)
+        self._documents = anyio.CapacityLimiter(self._at_once)
         self._opening = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = None
         self._tokenizer: Tokenizer | None = None
-        self._cache: OrderedDict[str, Vectors] = OrderedDict()
+        self._cached_texts = cached_texts
+        self._cache: OrderedDict[str, _Known] = OrderedDict()
 
     @property
     def info(self) -> ModelInfo:
@@ -71,68 +115,122 @@ class Embedder:
         return DIMENSIONS
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Gives a vector for each text; those asked for lately come from memory."""
-        missing = list(dict.fromkeys(text for text in texts if text not in self._cache))
-        found = dict(zip(missing, await self.embed_array(missing), strict=True)) if missing else {}
-        vectors = [self._cache[text] if text in self._cache else found[text] for text in texts]
-        for text, vector in zip(texts, vectors, strict=True):
-            self._cache[text] = vector
-            self._cache.move_to_end(text)
-        while len(self._cache) > _CACHED:
-            self._cache.popitem(last=False)
-        tokens = await anyio.to_thread.run_sync(self._count_all, texts)
-        return Embeddings(vectors=[vector.tolist() for vector in vectors], usage=Usage(input_tokens=tokens))
+        """Gives a vector for each text; those asked for lately come from memory.
+
+        `usage` counts the tokens read, marks included, of each text as often as it was given.
+
+        Raises:
+            Unavailable: When the model's files cannot be opened.
+        """
+        # What is remembered is taken out before anything is awaited: another call may push it out of the cache meanwhile.
+        known = {text: found for text in texts if (found := self._recall(text)) is not None}
+        missing = list(dict.fromkeys(text for text in texts if text not in known))
+        if missing:
+            tokens = await anyio.to_thread.run_sync(self._read, missing)
+            is_question = sum(map(len, tokens)) <= QUESTION_TOKENS
+            vectors = await self._vectors(tokens, self._questions if is_question else self._documents)
+            for text, row, ids in zip(missing, vectors, tokens, strict=True):
+                known[text] = _Known(row.copy(), len(ids))
+                self._remember(text, known[text])
+        return Embeddings(
+            vectors=[known[text].vector.tolist() for text in texts],
+            usage=Usage(input_tokens=sum(known[text].tokens for text in texts)),
+        )
 
     async def embed_array(self, texts: Sequence[str]) -> Vectors:
-        """Gives the vectors of many texts, n x 384 float32, rows of unit length. Nothing is cached.
+        """Gives the vectors of many texts, n x 384 float32, rows of unit length. Nothing is cached; questions go ahead.
 
-        Texts of like length are computed together, which saves padding; batches of several callers take turns.
+        Raises:
+            Unavailable: When the model's files cannot be opened.
         """
-        if not texts:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        encoded = await anyio.to_thread.run_sync(self._encode, list(texts))
-        order = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))
-        result = np.empty((len(encoded), DIMENSIONS), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            indices = order[start : start + _BATCH]
-            result[indices] = await anyio.to_thread.run_sync(
-                self._compute, [encoded[index] for index in indices], limiter=self._limiter
-            )
+        result = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
+        for start in range(0, len(texts), _WINDOW):
+            window = list(texts[start : start + _WINDOW])
+            tokens = await anyio.to_thread.run_sync(self._read, window)
+            result[start : start + _WINDOW] = await self._vectors(tokens, self._documents)
         return result
 
     def count_tokens(self, text: str) -> int:
-        """Gives the length of a text in the model's tokens, uncut, its start and end marks not counted."""
-        return len(self._tokens().encode(text, add_special_tokens=False).ids)
+        """Gives the length of a text in the model's tokens, uncut, its start and end marks not counted.
+
+        Long texts are counted in pieces between words, so that memory stays small; a single word of more than 16,000
+        characters may be off by a token for each piece.
+        """
+        return sum(len(each) for piece in _pieces(text) for each in self._encode([piece], with_marks=False))
 
     def load(self) -> None:
-        """Opens the model now; blocks for some 0.2 s."""
+        """Opens the model now; blocks for some 0.2 s.
+
+        Raises:
+            Unavailable: When the model's files cannot be opened.
+        """
         self._tokens()
         self._runtime()
 
-    def _count_all(self, texts: Sequence[str]) -> int:
-        return sum(len(ids) for ids in self._encode(list(texts)))
+    def _recall(self, text: str) -> _Known | None:
+        found = self._cache.get(text)
+        if found is not None:
+            self._cache.move_to_end(text)
+        return found
 
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        encoded = self._tokens().encode_batch(texts)
-        return [
-            each.ids if len(each.ids) <= MAX_TOKENS else [*each.ids[: MAX_TOKENS - 1], each.ids[-1]] for each in encoded
-        ]
+    def _remember(self, text: str, known: _Known) -> None:
+        if len(text) > _CACHED_CHARACTERS:
+            return
+        self._cache[text] = known
+        while len(self._cache) > self._cached_texts:
+            self._cache.popitem(last=False)
 
-    def _compute(self, batch: list[list[int]]) -> Vectors:
-        longest = max(len(ids) for ids in batch)
-        ids = np.zeros((len(batch), longest), dtype=np.int64)
-        mask = np.zeros((len(batch), longest), dtype=np.int64)
-        for row, tokens in enumerate(batch):
-            ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        output = self._runtime().run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        return np.asarray(output, dtype=np.float32)  # the graph ends with the mean over tokens and unit length
+    async def _vectors(self, texts: Sequence[Tokens], queue: anyio.CapacityLimiter) -> Vectors:
+        result = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
+        turns = list(_turns(texts))
+        open_turns = iter(turns)  # shared: the next turn goes to whichever worker is free
+
+        async def work() -> None:
+            for turn in open_turns:
+                result[turn] = await anyio.to_thread.run_sync(self._compute, texts[turn], limiter=queue)
+
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(min(self._at_once, len(turns))):
+                    group.start_soon(work)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # callers know this error, not that there were several workers
+        return result
+
+    def _read(self, texts: list[str]) -> list[Tokens]:
+        """Gives the texts as the model reads them, each cut at 256 tokens."""
+        self._runtime()  # a missing file is an error here, before the work is shared out
+        read: list[Tokens] = []
+        for each in self._encode([_readable(text) for text in texts], with_marks=True):
+            ids = each.ids
+            read.append(ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]])
+        return read
+
+    def _encode(self, texts: list[str], *, with_marks: bool) -> list[Encoding]:
+        # Unlike `encode`, this lets other threads run; `encode` would hold up the whole server for a long text.
+        try:
+            return self._tokens().encode_batch_fast(texts, add_special_tokens=with_marks)
+        except TypeError:  # half a surrogate pair, as some models stream them
+            whole = [text.encode("utf-8", "replace").decode() for text in texts]
+            return self._tokens().encode_batch_fast(whole, add_special_tokens=with_marks)
+
+    def _compute(self, texts: Sequence[Tokens]) -> Vectors:
+        session = self._runtime()
+        result = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
+        for row, tokens in enumerate(texts):
+            ids = np.asarray([tokens], dtype=np.int64)
+            # The graph ends with the mean over tokens and unit length.
+            result[row] = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
+        return result
 
     def _tokens(self) -> Tokenizer:
         if self._tokenizer is None:
             with self._opening:
                 if self._tokenizer is None:
-                    tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+                    try:
+                        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+                    except Exception as error:  # the library raises nothing more precise
+                        raise self._missing(error) from error
                     tokenizer.no_truncation()
                     tokenizer.no_padding()
                     self._tokenizer = tokenizer
@@ -145,12 +243,51 @@ class Embedder:
                     options = onnxruntime.SessionOptions()
                     options.intra_op_num_threads = self._threads
                     options.inter_op_num_threads = 1
-                    options.enable_cpu_mem_arena = False  # the arena keeps the largest batch's memory for ever
                     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                    self._session = onnxruntime.InferenceSession(
-                        str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-                    )
+                    try:
+                        self._session = onnxruntime.InferenceSession(
+                            str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+                        )
+                    except Exception as error:  # the library's own errors have no public base
+                        raise self._missing(error) from error
         return self._session
+
+    def _missing(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"The embedding model in {str(self._folder)!r} cannot be opened ({error}). Install Alcove again."
+        )
+
+
+def _turns(texts: Sequence[Tokens]) -> Iterator[slice]:
+    """Gives runs of neighbouring texts of up to 256 tokens together, at least one text each."""
+    start, tokens = 0, 0
+    for index, text in enumerate(texts):
+        if index > start and tokens + len(text) > _TURN_TOKENS:
+            yield slice(start, index)
+            start, tokens = index, 0
+        tokens += len(text)
+    if texts:
+        yield slice(start, len(texts))
+
+
+def _readable(text: str) -> str:
+    """Gives as much of a text's beginning as the model may read: more would be tokenised only to be thrown away."""
+    if len(text) <= _READ_CHARACTERS:
+        return text
+    return " ".join(text[:_SQUEEZED_CHARACTERS].split())[:_READ_CHARACTERS]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Parts a text between words into pieces that are quickly tokenised."""
+    start = 0
+    while len(text) - start > _COUNTED_CHARACTERS:
+        end = start + _COUNTED_CHARACTERS
+        while end > start and not text[end].isspace():
+            end -= 1
+        end = end if end > start else start + _COUNTED_CHARACTERS
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 class FakeEmbedder:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = [
+    sys.executable,
+    "-m",
     "uv",
     "pip",
     "compile",

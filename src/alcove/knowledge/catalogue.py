@@ -5,13 +5,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from alcove.kernel.chat import ChatRequest, Delta, Source
+from alcove.kernel.errors import Unavailable
 from alcove.kernel.grounding import grounded
 from alcove.kernel.pages import MAX_LIMIT, PageRequest
 from alcove.kernel.ports import DEFAULT_MODEL, CallContext, EmbeddingModel, Model, ModelInfo
 from alcove.kernel.principal import Principal
 from alcove.kernel.runner import ModelCatalogue
 from alcove.kernel.turn import ask
-from alcove.knowledge.grounding import TurnSearch
+from alcove.knowledge.grounding import TurnSearch, told_nothing_found
 from alcove.knowledge.models import CollectionKind, CollectionRecord
 from alcove.knowledge.service import CollectionService
 
@@ -40,8 +41,18 @@ class CollectionModel:
         )
 
     async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
-        """Answers from the collection, and from what filters found beside it."""
+        """Answers from the collection, and from what filters found beside it.
+
+        Raises:
+            Unavailable: When the default model is itself one that asks the default model.
+        """
         base = await self.models.chat_model(DEFAULT_MODEL, context.principal)
+        if base.info.is_composite:
+            detail = (
+                f"{self.info.id!r} has the default model answer, and that is set to {base.info.id!r}, which only asks other models "
+                "itself; an admin can set another default model."
+            )
+            raise Unavailable(detail)
         yield Delta(status=f"Searching {self.collection.name}")
         found = await self.search.sources(request, [self.collection], context)
         sources = _numbered((*found, *request.sources))
@@ -50,6 +61,8 @@ class CollectionModel:
         inner = replace(request, model=base.info.id, sources=sources)
         if not base.info.reads_sources:
             inner = grounded(inner)
+        if not sources and base.info.is_generative:
+            inner = told_nothing_found(inner)
         async with aclosing(ask(base, inner, context)) as deltas:
             async for delta in deltas:
                 yield delta
@@ -87,6 +100,7 @@ class CollectionModels:
 
 def _numbered(sources: Sequence[Source]) -> tuple[Source, ...]:
     """Numbers sources from 1, each stretch of a document once."""
-    unique = {(each.document_id, each.start, each.end): each for each in reversed(sources)}
-    kept = [each for each in sources if unique.get((each.document_id, each.start, each.end)) is each]
-    return tuple(replace(each, number=number) for number, each in enumerate(kept, start=1))
+    kept: dict[tuple[object, ...], Source] = {}
+    for each in sources:
+        kept.setdefault((each.document_id, each.start, each.end, each.text), each)
+    return tuple(replace(each, number=number) for number, each in enumerate(kept.values(), start=1))

@@ -2,16 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from alcove.kernel.chat import ChatMessage, ChatRole
 from alcove.kernel.filters import BaseFilter
 from alcove.kernel.turn import Turn
-from alcove.knowledge.grounding import TurnSearch
+from alcove.knowledge.grounding import TurnSearch, told_nothing_found
 from alcove.knowledge.service import CollectionService
-
-_NOTHING_FOUND = (
-    "The collections attached to this conversation hold nothing that fits the question, or no document that has been read yet. "
-    "Say so plainly before answering from anything else."
-)
 
 
 @dataclass(frozen=True)
@@ -40,5 +34,4 @@ class KnowledgeFilter(BaseFilter):
         if sources:
             turn.request = replace(request, sources=sources)
         elif turn.model is not None and turn.model.info.is_generative:
-            note = ChatMessage.of(ChatRole.SYSTEM, _NOTHING_FOUND)
-            turn.request = replace(request, messages=(note, *request.messages))
+            turn.request = told_nothing_found(request)

@@ -1,15 +1,19 @@
 """Searching for a turn: what is asked, what is found, and what the trace shows of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from alcove.kernel.chat import ChatRequest, ChatRole, Source
+from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, Source, TextPart
 from alcove.kernel.ports import CallContext
 from alcove.kernel.trace import ObservationKind
 from alcove.knowledge.models import CollectionRecord
 from alcove.knowledge.retrieval import Retriever
 
 _SHORT_WORDS = 6
+_NOTHING_FOUND = (
+    "The collections attached to this conversation hold nothing that fits the question, or no document that has been read yet. "
+    "Say so plainly before answering from anything else."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,3 +60,12 @@ def question_of(request: ChatRequest) -> str:
     if len(asked) > 1 and len(asked[-1].split()) < _SHORT_WORDS:
         return f"{asked[-2]}\n{asked[-1]}"
     return asked[-1]
+
+
+def told_nothing_found(request: ChatRequest) -> ChatRequest:
+    """Tells a model in the system message that nothing was found; a client's own system message stays the first."""
+    first, rest = request.messages[:1], request.messages[1:]
+    if first and first[0].role in {ChatRole.SYSTEM, ChatRole.DEVELOPER}:
+        system = replace(first[0], content=(*first[0].content, TextPart(text=_NOTHING_FOUND)))
+        return replace(request, messages=(system, *rest))
+    return replace(request, messages=(ChatMessage.of(ChatRole.SYSTEM, _NOTHING_FOUND), *request.messages))

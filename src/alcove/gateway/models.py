@@ -121,7 +121,7 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, patte
 class DeploymentSettings(BaseModel):
     """A model server named in the settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: DeploymentName
     """Short name; `name/model` is a model id that always works. Letters, digits, `.`, `_`, `-`; up to 63."""
@@ -145,7 +145,7 @@ class DeploymentSettings(BaseModel):
 class GatewaySettings(BaseModel):
     """Model servers, and how requests to them are bounded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     deployments: tuple[DeploymentSettings, ...] = ()
     """Model servers to use, as `[[gateway.deployments]]` in the TOML file or a JSON list in the environment. Admins can add more in the page."""

@@ -159,9 +159,7 @@ async def test_job_of_a_killed_process_is_done_by_the_next(tmp_path):
     )
 
     url = f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, url], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", script, url], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "begun\n"
     child.send_signal(signal.SIGKILL)

@@ -172,9 +172,7 @@ async def test_reopens_with_what_was_acknowledged_and_refuses_a_second_process(t
         """
     )
     folder = tmp_path / "vectors"
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     acknowledged = 0
     for line in child.stdout:

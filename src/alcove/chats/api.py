@@ -166,5 +166,8 @@ async def export(
     return Response(
         text,
         media_type="application/json" if is_json else "text/markdown; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{name}"'},
+        headers={
+            "content-disposition": f'attachment; filename="{name}"',
+            "content-security-policy": "sandbox; default-src 'none'",
+        },
     )

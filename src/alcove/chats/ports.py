@@ -10,7 +10,7 @@ from alcove.kernel.principal import Principal
 
 
 class ChatStore(Protocol):
-    """Keeps chats and messages. Every method but `interrupt_all` and `delete_owner` asks for the owner's rows only."""
+    """Keeps chats and messages. Every method but `running`, `interrupt_all` and `delete_owner` asks for the owner's rows only."""
 
     async def add_chat(self, chat: ChatRecord) -> None:
         """Adds a chat."""
@@ -46,6 +46,10 @@ class ChatStore(Protocol):
 
     async def update_message(self, message: MessageRecord) -> None:
         """Replaces a message, if its chat is still there."""
+        ...
+
+    async def running(self) -> Sequence[MessageRecord]:
+        """Gives every answer that is marked as running, whoever owns it; for the start."""
         ...
 
     async def interrupt_all(self, at: datetime) -> int:

@@ -188,6 +188,12 @@ class SqlChatStore:
         async with self._database.write() as connection:
             await connection.execute(statement)
 
+    async def running(self) -> Sequence[MessageRecord]:
+        """Gives every answer that is marked as running, whoever owns it."""
+        query = select(messages).where(messages.c.status == MessageStatus.STREAMING.value).order_by(messages.c.id)
+        async with self._database.read() as connection:
+            return [_message(row) for row in (await connection.execute(query)).mappings()]
+
     async def interrupt_all(self, at: datetime) -> int:
         """Marks every answer that was running as interrupted."""
         statement = (

@@ -14,6 +14,7 @@ from sqlalchemy import text
 import alcove
 from alcove.chats.adapters.knowledge import KnowledgeDocuments
 from alcove.chats.answers import Answers
+from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
@@ -342,7 +343,7 @@ async def _open_chats(
     ground: Ground, runner: TurnRunner, gateway: GatewayParts, knowledge: KnowledgeParts, tracing: TracingParts
 ) -> ChatService:
     store = SqlChatStore(ground.database)
-    interrupted = await store.interrupt_all(ground.clock.now())
+    interrupted = await interrupt_left(store, tracing.service, tracing.sink, ground.clock)
     if interrupted:
         log.warning("answers_interrupted", answers=interrupted)
     documents = KnowledgeDocuments(knowledge.collections, knowledge.documents)

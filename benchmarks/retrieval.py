@@ -191,7 +191,7 @@ async def candidates(index: VectorIndex, text: str, vector: Vectors, scope: Scop
     dense = await index.dense(vector, scope, limit=CANDIDATES)
     sparse = await index.sparse(text, scope, limit=CANDIDATES)
     known = {each.id for each in dense}
-    cosines = await index.cosines(vector, [each.id for each in sparse if each.id not in known])
+    cosines = await index.cosines(vector, [each.id for each in sparse if each.id not in known], scope)
     return Candidates(dense=dense, sparse=sparse, cosines=cosines)
 
 

@@ -118,11 +118,22 @@ async def test_cosines_of_given_points(index: VectorIndex):
     made = await points("ada", "c1", "d1")
     await index.upsert(made)
     wanted = await vector(TEXTS[1])
-    found = await index.cosines(wanted, [made[0].id, made[1].id, str(uuid5(SPACE, "nowhere"))])
+    found = await index.cosines(wanted, [made[0].id, made[1].id, str(uuid5(SPACE, "nowhere"))], MINE)
     assert set(found) == {made[0].id, made[1].id}
     assert found[made[1].id] == pytest.approx(1, abs=1e-3)
     assert found[made[0].id] == pytest.approx(float(made[0].vector @ wanted), abs=1e-3)
-    assert await index.cosines(wanted, []) == {}
+    assert await index.cosines(wanted, [], MINE) == {}
+
+
+async def test_cosines_are_given_within_the_scope_only(index: VectorIndex):
+    mine, elsewhere, theirs = [
+        await points(owner, collection, document)
+        for owner, collection, document in (("ada", "c1", "d1"), ("ada", "c3", "d3"), ("bob", "c1", "d2"))
+    ]
+    await index.upsert([*mine, *elsewhere, *theirs])
+    ids = [mine[0].id, elsewhere[0].id, theirs[0].id]
+    assert set(await index.cosines(await vector(TEXTS[0]), ids, MINE)) == {mine[0].id}
+    assert await index.cosines(await vector(TEXTS[0]), ids, Scope(owner_id="ada", collection_ids=())) == {}
 
 
 async def test_reads_while_writing(index: VectorIndex):
@@ -189,5 +200,5 @@ async def test_reopens_with_what_was_acknowledged_and_refuses_a_second_process(t
     index = QdrantEdgeIndex(folder, dimensions=384)
     assert await index.count(MINE) >= acknowledged * 4
     for number in range(acknowledged):
-        assert await index.cosines(await vector("x"), [str(uuid5(SPACE, f"ada/d{number}/0"))])
+        assert await index.cosines(await vector("x"), [str(uuid5(SPACE, f"ada/d{number}/0"))], MINE)
     await index.aclose()

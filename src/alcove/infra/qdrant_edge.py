@@ -30,6 +30,7 @@ _DENSE = "dense"
 _WORDS = "words"
 _KEYS = ("owner_id", "collection_id", "document_id")
 _PAYLOAD = ["collection_id", "document_id", "chunk_index"]
+_WALLS = ["owner_id", "collection_id"]
 _BATCH = 256
 _READERS = 4
 # Words of a chunk without stop words: 49.6 and 42.4 on average on the two sets measured (docs/retrieval.md). Anything from 30 to
@@ -90,11 +91,11 @@ class QdrantEdgeIndex:
         params = qdrant.SearchParams(idf=qdrant.IdfParams(corpus=_filter(scope)))
         return await self._query(qdrant.Query.Nearest(words, using=_WORDS), scope, limit, params)
 
-    async def cosines(self, vector: Vector, ids: Sequence[str]) -> dict[str, float]:
-        """Gives the cosine of given points."""
-        if not ids:
+    async def cosines(self, vector: Vector, ids: Sequence[str], scope: Scope) -> dict[str, float]:
+        """Gives the cosine of given points in a scope."""
+        if not ids or not scope.collection_ids:
             return {}
-        return await self._read(partial(self._cosines, vector, list(ids)))
+        return await self._read(partial(self._cosines, vector, list(ids), scope))
 
     async def count(self, scope: Scope) -> int:
         """Gives the number of points in a scope."""
@@ -167,12 +168,14 @@ class QdrantEdgeIndex:
             except Exception:  # a thread's root; search goes on without the index
                 log.exception("vector_index_not_built")
 
-    def _cosines(self, vector: Vector, ids: list[str]) -> dict[str, float]:
-        records = self._open().retrieve([UUID(each) for each in ids], with_payload=False, with_vector=[_DENSE])
+    def _cosines(self, vector: Vector, ids: list[str], scope: Scope) -> dict[str, float]:
+        # By id, then checked: a search that is filtered by ids and scope would look at every point of the scope.
+        records = self._open().retrieve([UUID(each) for each in ids], with_payload=_WALLS, with_vector=[_DENSE])
         found: dict[str, float] = {}
         for record in records:
-            vectors = record.vector
-            if isinstance(vectors, dict):
+            vectors, payload = record.vector, record.payload or {}
+            is_seen = payload.get("owner_id") == scope.owner_id and payload.get("collection_id") in scope.collection_ids
+            if is_seen and isinstance(vectors, dict):
                 found[str(record.id)] = float(np.asarray(vectors[_DENSE], dtype=np.float32) @ vector)
         return found
 

@@ -100,8 +100,8 @@ class VectorIndex(Protocol):
         """Finds the points that share words with a text; scores are BM25, rarity counted within the scope."""
         ...
 
-    async def cosines(self, vector: Vector, ids: Sequence[str]) -> dict[str, float]:
-        """Gives the cosine of given points, by id; ids that are not there are left out."""
+    async def cosines(self, vector: Vector, ids: Sequence[str], scope: Scope) -> dict[str, float]:
+        """Gives the cosine of given points, by id; ids that are not in the scope are left out."""
         ...
 
     async def count(self, scope: Scope) -> int:
@@ -158,9 +158,10 @@ class InMemoryVectorIndex:
                 scored.append((score, point))
         return _best(scored, limit)
 
-    async def cosines(self, vector: Vector, ids: Sequence[str]) -> dict[str, float]:
-        """Gives the cosine of given points."""
-        return {each: float(self._points[each].vector @ vector) for each in ids if each in self._points}
+    async def cosines(self, vector: Vector, ids: Sequence[str], scope: Scope) -> dict[str, float]:
+        """Gives the cosine of given points in a scope."""
+        wanted = frozenset(ids)
+        return {each.id: float(each.vector @ vector) for each in self._in(scope) if each.id in wanted}
 
     async def count(self, scope: Scope) -> int:
         """Gives the number of points in a scope."""

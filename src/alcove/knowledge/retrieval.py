@@ -191,7 +191,7 @@ class Retriever:
             sparse = await self.index.sparse(question, scope, limit=count)
         with stages.stage("fuse"):
             known = {each.id for each in dense}
-            cosines = await self.index.cosines(vector, [each.id for each in sparse if each.id not in known])
+            cosines = await self.index.cosines(vector, [each.id for each in sparse if each.id not in known], scope)
             return fuse(dense, sparse, cosines, weight=self.settings.dense_weight)
 
     async def _passages(self, owner_id: str, hits: Sequence[Hit], limit: int, *, is_bounded: bool) -> list[Passage]:

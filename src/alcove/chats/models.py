@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -75,6 +75,17 @@ class ChatRecord:
     is_pinned: bool
     created_at: datetime
     updated_at: datetime
+
+
+class ChatChanges(TypedDict, total=False):
+    """What of a chat is to change; what is left out stays as it is in the store, whatever it is there by now."""
+
+    title: str
+    has_own_title: bool
+    model: str | None
+    collection_ids: list[str]
+    current_message_id: str
+    is_pinned: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

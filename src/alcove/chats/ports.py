@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from alcove.chats.models import ChatRecord, CollectionRef, DocumentRef, FoundChat, MessageRecord
+from alcove.chats.models import ChatChanges, ChatRecord, CollectionRef, DocumentRef, FoundChat, MessageRecord
 from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.principal import Principal
 
@@ -24,16 +24,31 @@ class ChatStore(Protocol):
         """Lists chats, pinned ones first, then the latest; with `query`, those whose title or messages hold it."""
         ...
 
-    async def update_chat(self, chat: ChatRecord) -> None:
-        """Replaces a chat."""
+    async def update_chat(self, owner_id: str, chat_id: str, changes: ChatChanges) -> ChatRecord | None:
+        """Changes a chat, in what is named and nothing else; gives it as it is then, or None when it is not there."""
+        ...
+
+    async def add_collection(self, owner_id: str, chat_id: str, collection_id: str) -> bool:
+        """Has a chat answered from one more collection, unless it is already; False when the chat is not there."""
         ...
 
     async def delete_chat(self, owner_id: str, chat_id: str) -> bool:
         """Deletes a chat with all its messages; False when there was none."""
         ...
 
-    async def add_messages(self, chat: ChatRecord, messages: Sequence[MessageRecord]) -> None:
-        """Adds messages and replaces their chat, in one transaction."""
+    async def add_messages(
+        self, messages: Sequence[MessageRecord], *, title: str | None = None, model: str | None = None
+    ) -> bool:
+        """Adds messages of one chat, in one transaction; the last one is on display from then on.
+
+        Args:
+            messages: The messages, at least one.
+            title: The chat's title, unless a person chose one.
+            model: The model that answers in this chat from now on; None leaves it as it is.
+
+        Returns:
+            False, with nothing added, when the chat is not there any more.
+        """
         ...
 
     async def get_message(self, owner_id: str, chat_id: str, message_id: str) -> MessageRecord | None:

@@ -1,12 +1,13 @@
 """What people do with chats: begin, ask, edit, regenerate, stop, find, export, delete."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from alcove.chats.answers import Answers
 from alcove.chats.events import ChatEvent
 from alcove.chats.models import (
     Chat,
+    ChatChanges,
     ChatCreate,
     ChatRecord,
     ChatUpdate,
@@ -100,22 +101,25 @@ class ChatService:
             NotFound: When the chat, a collection or the message is not there.
             ModelNotFound: When the model is not there.
         """
-        chat = await self._chat(who, chat_id)
+        await self._chat(who, chat_id)
+        changes = ChatChanges()
         if wanted.title is not None:
-            chat = replace(chat, title=wanted.title, has_own_title=True)
+            changes["title"], changes["has_own_title"] = wanted.title, True
         if "model" in wanted.model_fields_set:
             if wanted.model is not None:
                 await self.models.chat_model(wanted.model, who)
-            chat = replace(chat, model=wanted.model)
+            changes["model"] = wanted.model
         if wanted.collection_ids is not None:
             collections = await self._collections(who, wanted.collection_ids)
-            chat = replace(chat, collection_ids=tuple(each.id for each in collections))
+            changes["collection_ids"] = [each.id for each in collections]
         if wanted.current_message_id is not None:
             await self._message(who, chat_id, wanted.current_message_id)
-            chat = replace(chat, current_message_id=wanted.current_message_id)
+            changes["current_message_id"] = wanted.current_message_id
         if wanted.pinned is not None:
-            chat = replace(chat, is_pinned=wanted.pinned)
-        await self.store.update_chat(chat)
+            changes["is_pinned"] = wanted.pinned
+        chat = await self.store.update_chat(who.user_id, chat_id, changes)
+        if chat is None:
+            raise _no_chat()
         return _wire(chat, await self.documents.collections(who, chat.collection_ids))
 
     async def delete(self, who: Principal, chat_id: str) -> None:
@@ -158,8 +162,6 @@ class ChatService:
             documents=tuple(documents),
             created_at=self.clock.now(),
         )
-        if not chat.has_own_title and wanted.parent_id is None:
-            chat = replace(chat, title=title_of(wanted.content))
         answer = await self._answer(who, chat, question, wanted.model, (question,), request_id)
         return question, answer
 
@@ -215,10 +217,11 @@ class ChatService:
         Raises:
             NotFound: When the chat is not there.
         """
-        chat = await self._chat(who, chat_id)
+        await self._chat(who, chat_id)
         collection = await self.documents.own_collection(who, chat_id)
-        if collection.id not in chat.collection_ids:
-            await self.store.update_chat(replace(chat, collection_ids=(*chat.collection_ids, collection.id)))
+        if not await self.store.add_collection(who.user_id, chat_id, collection.id):
+            await self.documents.delete_own_collection(who, chat_id)
+            raise _no_chat()
         return collection
 
     async def delete_owner(self, user_id: str) -> None:
@@ -259,16 +262,16 @@ class ChatService:
             trace_id=turn.trace_id,
             created_at=self.clock.now(),
         )
-        chat = replace(chat, current_message_id=answer.id, updated_at=self.clock.now(), model=model or chat.model)
-        await self.store.add_messages(chat, [*to_add, answer])
+        title = title_of(question.content) if to_add and question.parent_id is None else None
+        if not await self.store.add_messages([*to_add, answer], title=title, model=model):
+            raise _no_chat()
         self.answers.start(answer, tuple(each.id for each in question.documents), turn)
         return answer
 
     async def _chat(self, who: Principal, chat_id: str) -> ChatRecord:
         chat = await self.store.get_chat(who.user_id, chat_id)
         if chat is None:
-            detail = "There is no such chat, or it is not yours."
-            raise NotFound(detail)
+            raise _no_chat()
         return chat
 
     async def _message(self, who: Principal, chat_id: str, message_id: str) -> MessageRecord:
@@ -295,6 +298,10 @@ class ChatService:
             detail = f"collection_ids: there is no collection {min(missing)!r}, or it is not yours."
             raise NotFound(detail)
         return found
+
+
+def _no_chat() -> NotFound:
+    return NotFound("There is no such chat, or it is not yours.")
 
 
 def branch(messages: Sequence[MessageRecord], leaf_id: str) -> list[MessageRecord]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    Update,
     and_,
     delete,
     exists,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from alcove.chats.models import ChatRecord, DocumentRef, FoundChat, MessageRecord, MessageStatus
+from alcove.chats.models import ChatChanges, ChatRecord, DocumentRef, FoundChat, MessageRecord, MessageStatus
 from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.infra.problems import Problem
 from alcove.kernel.chat import Citation, Source, Usage
@@ -142,10 +143,25 @@ class SqlChatStore:
             next_cursor=_write_cursor(rows[-1]) if has_more else None,
         )
 
-    async def update_chat(self, chat: ChatRecord) -> None:
-        """Replaces a chat of its owner."""
+    async def update_chat(self, owner_id: str, chat_id: str, changes: ChatChanges) -> ChatRecord | None:
+        """Changes the columns named, of a chat of this owner."""
+        if not changes:
+            return await self.get_chat(owner_id, chat_id)
+        statement = _update_chat(owner_id, chat_id).values(**changes).returning(chats)
         async with self._database.write() as connection:
-            await connection.execute(_update_chat(chat))
+            row = (await connection.execute(statement)).mappings().one_or_none()
+        return _chat(row) if row is not None else None
+
+    async def add_collection(self, owner_id: str, chat_id: str, collection_id: str) -> bool:
+        """Adds a collection to a chat of this owner; the row is locked between reading and writing."""
+        query = select(chats.c.collection_ids).where(chats.c.id == chat_id, chats.c.owner_id == owner_id)
+        async with self._database.write() as connection:
+            ids = (await connection.execute(query.with_for_update())).scalar_one_or_none()
+            if ids is None:
+                return False
+            if collection_id not in ids:
+                await connection.execute(_update_chat(owner_id, chat_id).values(collection_ids=[*ids, collection_id]))
+            return True
 
     async def delete_chat(self, owner_id: str, chat_id: str) -> bool:
         """Deletes a chat of this owner with all its messages."""
@@ -153,11 +169,22 @@ class SqlChatStore:
         async with self._database.write() as connection:
             return bool((await connection.execute(statement)).rowcount)
 
-    async def add_messages(self, chat: ChatRecord, messages: Sequence[MessageRecord]) -> None:
-        """Adds messages and replaces their chat, in one transaction."""
+    async def add_messages(
+        self, messages: Sequence[MessageRecord], *, title: str | None = None, model: str | None = None
+    ) -> bool:
+        """Adds messages of one chat; its row comes first, so that nobody deletes it in between."""
+        last = messages[-1]
+        chat = _update_chat(last.owner_id, last.chat_id)
+        values: dict[str, Any] = {"current_message_id": last.id, "updated_at": last.created_at}
+        if model is not None:
+            values["model"] = model
         async with self._database.write() as connection:
+            if not (await connection.execute(chat.values(**values))).rowcount:
+                return False
+            if title is not None:
+                await connection.execute(chat.where(chats.c.has_own_title.is_(False)).values(title=title))
             await connection.execute(insert(_messages), [_message_values(each) for each in messages])
-            await connection.execute(_update_chat(chat))
+            return True
 
     async def get_message(self, owner_id: str, chat_id: str, message_id: str) -> MessageRecord | None:
         """Gives a message of this owner."""
@@ -215,9 +242,8 @@ class SqlChatStore:
 _messages = messages  # the parameter of `add_messages` has the same name
 
 
-def _update_chat(chat: ChatRecord) -> Any:  # noqa: ANN401  SQLAlchemy's Update is generic over nothing useful
-    values = _chat_values(chat)
-    return update(chats).where(chats.c.id == chat.id, chats.c.owner_id == chat.owner_id).values(**values)
+def _update_chat(owner_id: str, chat_id: str) -> Update:
+    return update(chats).where(chats.c.id == chat_id, chats.c.owner_id == owner_id)
 
 
 def _chat_values(chat: ChatRecord) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from alcove.gateway.models import (
     GatewaySettings,
     Provider,
 )
-from alcove.gateway.ports import DeploymentStore
+from alcove.gateway.ports import DeploymentStore, Origin
 from alcove.gateway.store import SqlDeploymentStore
 from alcove.infra.database import Database
 from alcove.kernel.clock import FakeClock
@@ -68,7 +69,7 @@ async def test_new_deployment_is_there_at_once(gateway: Gateway, server: OpenAiS
     for model_id in ("echo", "mine/echo", "mine/not-listed"):
         assert (await gateway.catalogue.chat_model(model_id, root)).info.id == model_id
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
-    assert gateway.audit.lines == [("user-root", "deployment.create", card.id)]
+    assert gateway.audit.lines == [("user-root", "deployment.create", f"deployment:{card.id}")]
 
 
 async def test_key_is_kept_sealed_and_never_shown(gateway: Gateway, server: OpenAiServer, root: Principal) -> None:
@@ -273,6 +274,32 @@ async def test_ollama_model_is_found_by_the_first_request_for_it(root: Principal
         assert ollama.chats[0].path == "/v1/chat/completions"
 
 
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", 1e300, -1e17]
+)
+async def test_ollama_with_times_that_cannot_be_is_listed_all_the_same_or_called_unreached(
+    root: Principal, moment: object
+) -> None:
+    async with OpenAiServer(ollama_models=[{"name": "odd", "modified_at": moment}]) as ollama:
+        async with open_gateway(settings(ollama_discovery=True, ollama_url=ollama.root_url)) as gateway:
+            await gateway.directory.ask_servers()  # raises nothing
+            found = await ids(gateway, root)
+            assert found[2:] == (["odd"] if isinstance(moment, str) else [])
+
+
+async def test_a_server_whose_list_trips_us_is_unreached_and_the_others_are_not(root: Principal) -> None:
+    async with OpenAiServer(ollama_models=TAGS) as ollama:
+        async with open_gateway(settings(ollama_discovery=True, ollama_url=ollama.root_url)) as gateway:
+            opened = gateway.directory._open[0]
+
+            async def trip() -> None:
+                raise ZeroDivisionError
+
+            opened.upstream = SimpleNamespace(list_models=trip, provider_name="ollama")  # type: ignore[assignment]
+            await gateway.directory.ask_servers()
+            assert opened.is_reached is False
+
+
 async def test_discovery_can_be_switched_off(root: Principal) -> None:
     async with OpenAiServer(ollama_models=TAGS) as ollama:
         off = settings(ollama_discovery=False, ollama_url=ollama.root_url)
@@ -354,6 +381,8 @@ async def test_deployments_over_http(serving: Served) -> None:
         one = f"/api/v1/deployments/{made.json()['id']}"
         changed = await client.patch(one, json={"base_url": "https://other.invalid/v1"})
         assert changed.json()["api_key_hint"] is None
+        assert serving.gateway.audit.lines[-1] == ("user-root", "deployment.update", f"deployment:{made.json()['id']}")
+        assert serving.gateway.audit.origins[-1] == Origin(ip="127.0.0.1", request_id="request-1")
         assert [each["name"] for each in (await client.get("/api/v1/deployments")).json()["items"]] == ["up", "far"]
         assert "m1" in [each["id"] for each in (await client.get("/api/v1/models")).json()["items"]]
         assert (await client.post(f"{one}/test")).json()["ok"] is False

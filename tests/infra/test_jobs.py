@@ -125,6 +125,26 @@ async def test_cancelled_job_goes_back_without_costing_an_attempt(database: Data
     assert (row["state"], row["attempts"], row["leased_by"]) == ("queued", 0, None)
 
 
+async def test_a_database_that_fails_for_a_while_ends_no_worker(database: Database, monkeypatch):
+    queue, done = JobQueue(database, SystemClock()), anyio.Event()
+    await add(queue)
+    take, failures = JobQueue._take, 2
+
+    async def flaky(self: JobQueue, kinds: tuple[str, ...]) -> Job | None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OSError("database is locked")
+        return await take(self, kinds)
+
+    async def work(job: Job) -> None:
+        done.set()
+
+    monkeypatch.setattr(JobQueue, "_take", flaky)
+    monkeypatch.setattr("alcove.infra.jobs._POLL_S", 0.01)
+    await run_until(queue, work, done, concurrency=1)
+
+
 async def test_expired_lease_is_taken_over_and_a_live_one_is_not(database: Database):
     clock = FakeClock()
     dead, alive = JobQueue(database, clock, lease_s=30), JobQueue(database, clock, lease_s=30)

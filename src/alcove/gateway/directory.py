@@ -204,11 +204,14 @@ class DeploymentDirectory:
             with anyio.fail_after(_DISCOVERY_TIMEOUT_S if each.is_discovered else _LIST_TIMEOUT_S):
                 each.listed = tuple(await each.upstream.list_models())
             each.is_reached = True
-        except (AlcoveError, TimeoutError) as error:
+        except Exception as error:
+            is_foreseen = isinstance(error, (AlcoveError, TimeoutError))
+            if not is_foreseen:  # whatever one server answers, the others are asked, and the house goes on
+                log.exception("deployment_not_listed", deployment=each.deployment.name)
             each.is_reached = False
             if each.is_discovered:
                 each.listed = ()
-            elif was_reached is not False:
+            elif was_reached is not False and is_foreseen:
                 log.warning("deployment_unreachable", deployment=each.deployment.name, reason=str(error))
             return
         if was_reached is not True:

@@ -1,14 +1,18 @@
-"""Tasks that nobody waits for, but that somebody owns."""
+"""Tasks that nobody waits for, but that somebody owns: those that end, and workers, which do not."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
 log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_S = 0.5
+_MAX_PAUSE_S = 30.0
+_STEADY_S = 60.0  # so long after a failure a worker counts as well again
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,48 @@ async def background_tasks(*, drain_s: float) -> AsyncIterator[TaskGroupBackgrou
     async with anyio.create_task_group() as group:
         yield TaskGroupBackground(group)
         group.cancel_scope.deadline = anyio.current_time() + drain_s
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Runs tasks for as long as the house is open; one that fails is logged and started again, and ends nobody else."""
+
+    _group: TaskGroup
+    _failed_at_s: dict[str, float] = field(default_factory=dict)
+
+    def start(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Starts a worker.
+
+        Args:
+            work: What to run, again after each failure.
+            name: What it is called in logs, and for admins.
+        """
+        self._group.start_soon(self._keep, work, name, name=name)
+
+    def unwell(self) -> Sequence[str]:
+        """Gives the names of those that failed in the last minute."""
+        since_s = anyio.current_time() - _STEADY_S
+        return [name for name, at_s in self._failed_at_s.items() if at_s > since_s]
+
+    async def _keep(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            started_s = anyio.current_time()
+            try:
+                await work()
+            except Exception:  # a task root: the house goes on, and the worker is started again
+                log.exception("worker_failed", worker=name)
+            else:
+                return
+            self._failed_at_s[name] = now_s = anyio.current_time()
+            pause_s = _FIRST_PAUSE_S if now_s - started_s > _STEADY_S else pause_s
+            await anyio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+
+@contextlib.asynccontextmanager
+async def running_workers() -> AsyncIterator[Workers]:
+    """Gives a place for workers; at the end they are cancelled, and what they clean up is waited for."""
+    async with anyio.create_task_group() as group:
+        yield Workers(group)
+        group.cancel_scope.cancel()

@@ -134,12 +134,15 @@ class JobQueue:
     async def _work(self, handlers: Mapping[str, Handler]) -> None:
         while True:
             bell = self._bell
-            job = await self._take(tuple(handlers))
-            if job is None:
-                with anyio.move_on_after(_POLL_S):
-                    await bell.wait()
-                continue
-            await self._do(job, handlers[job.kind])
+            try:
+                job = await self._take(tuple(handlers))
+                if job is not None:
+                    await self._do(job, handlers[job.kind])
+                    continue
+            except Exception:  # a task root: without the database there is nothing to do but wait for it
+                log.exception("jobs_not_taken")
+            with anyio.move_on_after(_POLL_S):
+                await bell.wait()
 
     async def _do(self, job: Job, handler: Handler) -> None:
         try:
@@ -208,8 +211,11 @@ class JobQueue:
             await anyio.sleep(self.lease_s / 3)
             until = self.clock.now() + timedelta(seconds=self.lease_s)
             statement = update(jobs).where(jobs.c.id == job_id, jobs.c.leased_by == self._worker)
-            async with self.database.write() as connection:
-                await connection.execute(statement.values(leased_until=until))
+            try:
+                async with self.database.write() as connection:
+                    await connection.execute(statement.values(leased_until=until))
+            except Exception:  # a task root: two more renewals may fail before the lease runs out
+                log.exception("lease_not_renewed", job_id=job_id)
 
     async def _set(self, job: Job, **values: object) -> None:
         statement = update(jobs).where(jobs.c.id == job.id, jobs.c.leased_by == self._worker)

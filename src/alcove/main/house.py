@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
-import anyio
 import structlog
-from anyio.abc import TaskGroup
 from sqlalchemy import text
 
 import alcove
@@ -30,7 +28,7 @@ from alcove.gateway.store import SqlDeploymentStore
 from alcove.identity.audit import AuditService
 from alcove.identity.models import Action, Actor
 from alcove.identity.service import Identity
-from alcove.infra.background import background_tasks
+from alcove.infra.background import Workers, background_tasks, running_workers
 from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.embedder import Embedder
@@ -115,7 +113,7 @@ class Ground:
     database: Database
     key: MasterKey
     background: BackgroundTasks
-    workers: TaskGroup
+    workers: Workers
     metrics: Metrics
     stack: contextlib.AsyncExitStack
 
@@ -164,7 +162,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
     started_s = clock.monotonic_s()
     async with (
         _open_database(settings) as database,
-        _workers() as workers,
+        running_workers() as workers,
         contextlib.AsyncExitStack() as stack,
         background_tasks(drain_s=settings.server.drain_s) as background,
     ):
@@ -213,7 +211,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             documents=knowledge.documents,
             traces=tracing.service,
             status=StatusService(
-                parts=_parts(database, tracing, gateway, knowledge),
+                parts=_parts(ground, tracing, gateway, knowledge),
                 clock=clock,
                 version=alcove.__version__,
                 started_s=started_s,
@@ -238,14 +236,6 @@ async def _open_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-@contextlib.asynccontextmanager
-async def _workers() -> AsyncIterator[TaskGroup]:
-    """Gives a task group for tasks that run until the house closes."""
-    async with anyio.create_task_group() as group:
-        yield group
-        group.cancel_scope.cancel()
-
-
 async def _open_tracing(ground: Ground) -> TracingParts:
     folder, options = ground.settings.data_dir, ground.settings.tracing
     store = DuckDbTraceStore(
@@ -258,7 +248,7 @@ async def _open_tracing(ground: Ground) -> TracingParts:
     intake = TraceIntake(store=store, journal=journal, clock=ground.clock, settings=options)
     await intake.open()
     ground.stack.push_async_callback(intake.close)
-    ground.workers.start_soon(intake.run)
+    ground.workers.start(intake.run, "traces")
     ground.metrics.watch("alcove_trace_journal_bytes", "Traces that wait to be stored", lambda: intake.backlog_bytes)
     return TracingParts(
         intake=intake,
@@ -284,7 +274,7 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         prices=prices,
     )
     await directory.load()
-    ground.workers.start_soon(directory.run)
+    ground.workers.start(directory.run, "model lists")
     embedder = Embedder()
     reader = Reader(
         embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
@@ -335,7 +325,7 @@ async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgePar
     if recovered:
         log.info("jobs_resumed", jobs=recovered)
     handlers = {INGEST: ingestion.ingest, ERASE: ingestion.erase}
-    ground.workers.start_soon(partial(jobs.run, handlers, concurrency=options.workers))
+    ground.workers.start(partial(jobs.run, handlers, concurrency=options.workers), "jobs")
     return KnowledgeParts(collections=collections, documents=documents, search=search, jobs=jobs)
 
 
@@ -377,10 +367,9 @@ def _limits(settings: Settings) -> ParseLimits:
     )
 
 
-def _parts(
-    database: Database, tracing: TracingParts, gateway: GatewayParts, knowledge: KnowledgeParts
-) -> tuple[Part, ...]:
+def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowledge: KnowledgeParts) -> tuple[Part, ...]:
     """Gives the parts of the house whose health can be asked for."""
+    database = ground.database
 
     async def check_database() -> tuple[bool, str]:
         async with database.read() as connection:
@@ -399,9 +388,14 @@ def _parts(
         unreached = gateway.directory.unreached()
         return not unreached, f"no answer from {', '.join(unreached)}" if unreached else "all that are set up answer"
 
+    async def check_workers() -> tuple[bool, str]:
+        unwell = ground.workers.unwell()
+        return not unwell, f"failed, and started again: {', '.join(unwell)}" if unwell else "all run"
+
     return (
         Part(name="Database", check=check_database, is_essential=True),
         Part(name="Traces", check=check_traces, is_essential=True),
         Part(name="Documents", check=check_jobs),
         Part(name="Model servers", check=check_deployments),
+        Part(name="Workers", check=check_workers),
     )

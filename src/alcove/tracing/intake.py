@@ -179,7 +179,7 @@ class TraceIntake:
                 with anyio.move_on_after(self._settings.idle_close_s) as idle:
                     await self._arrived.wait()
                 if idle.cancelled_caught:
-                    await self._store.release()
+                    await self._release()
             self._arrived = anyio.Event()
             with anyio.move_on_after(self._settings.flush_interval_s):
                 await self._hurry.wait()
@@ -197,6 +197,12 @@ class TraceIntake:
             self._arrived.set()
             await anyio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
             backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+
+    async def _release(self) -> None:
+        try:
+            await self._store.release()
+        except Exception:  # a task root: it was only to save memory
+            log.exception("trace_store_not_released")
 
     async def _drain(self) -> None:
         """Moves all that is in the journal now.
@@ -256,5 +262,8 @@ class TraceIntake:
             count = await self._store.prune(before)
         except Unavailable as error:
             log.warning("traces_prune_failed", detail=error.detail)
+            return
+        except Exception:  # a task root: the house goes on, and tries again
+            log.exception("traces_prune_failed")
             return
         log.info("traces_pruned", count=count)

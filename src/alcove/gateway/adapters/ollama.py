@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ValidationError
 
@@ -84,10 +84,20 @@ def _listed(tag: _Tag) -> ListedModel:
     return ListedModel(
         id=tag.name,
         kind="embedding" if is_embedding else "chat",
-        created=int(tag.modified_at.timestamp()) if tag.modified_at is not None else 0,
+        created=_seconds(tag.modified_at),
         description=f"On this network's Ollama: {', '.join(facts)}" if facts else "",
         capabilities=tuple(word for key, word in _CAPABILITIES.items() if key in capabilities),
     )
+
+
+def _seconds(moment: datetime | None) -> int:
+    """Gives a time in Unix seconds; 0 for none, and for one that cannot be, such as Go's zero time without a zone."""
+    if moment is None:
+        return 0
+    try:
+        return max(0, int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,9 @@ async def test_accounts_are_made_changed_listed_and_deleted_by_an_admin(house: A
         "id": bob["id"], "email": "bob@example.org", "name": "Bob", "role": "user", "disabled": False,
         "created_at": "2026-01-01T00:00:00Z", "last_seen_at": None,
     }  # fmt: skip
-    assert (await browser.post("/api/v1/users", json=body)).json()["code"] == "already_exists"
+    again = await browser.post("/api/v1/users", json=body)
+    assert (again.status_code, again.json()["code"]) == (409, "already_exists")
+    assert [each["field"] for each in again.json()["errors"]] == ["email"]
     changed = await browser.patch(f"/api/v1/users/{bob['id']}", json={"name": "Robert", "role": "admin"})
     assert (changed.json()["name"], changed.json()["role"]) == ("Robert", "admin")
     first = (await browser.get("/api/v1/users?limit=1")).json()

@@ -101,8 +101,9 @@ async def test_a_user_comes_back_as_kept(stores: Stores) -> None:
 
 async def test_an_address_is_taken_once(stores: Stores) -> None:
     await stores.users.add(user("ada@example.org"))
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExists) as taken:
         await stores.users.add(user("ada@example.org"))
+    assert [each.field for each in taken.value.fields] == ["email"]
 
 
 async def test_of_many_first_users_one_is_kept(stores: Stores) -> None:

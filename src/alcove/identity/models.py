@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from alcove.kernel.errors import Conflict, Forbidden
+from alcove.kernel.errors import AlreadyExists, Conflict, FieldError, Forbidden
 from alcove.kernel.principal import Principal, Role
 
 
@@ -268,6 +268,12 @@ class NewKey:
 def principal_of(user: User, *, key_id: str | None = None, session_id: str | None = None) -> Principal:
     """Gives a user as every service sees them."""
     return Principal(user_id=user.id, email=user.email, role=user.role, key_id=key_id, session_id=session_id)
+
+
+def email_taken(email: str) -> AlreadyExists:
+    """Gives the error of a second account with one address; it names the field."""
+    detail = f"There is an account with the address {email!r} already."
+    return AlreadyExists(detail, fields=(FieldError(field="email", message="is taken by another account"),))
 
 
 class LastAdmin(Conflict):

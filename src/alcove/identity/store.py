@@ -42,9 +42,10 @@ from alcove.identity.models import (
     Session,
     User,
     UserChange,
+    email_taken,
 )
 from alcove.infra.database import Database, UtcDateTime, metadata
-from alcove.kernel.errors import AlreadyExists, Overloaded
+from alcove.kernel.errors import Overloaded
 from alcove.kernel.ids import new_id
 from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.principal import Role
@@ -201,7 +202,7 @@ class SqlUserStore:
             async with self._database.write() as connection:
                 await connection.execute(insert(users).values(_user_values(user)))
         except IntegrityError as error:
-            raise AlreadyExists(f"There is an account with the address {user.email!r} already.") from error
+            raise email_taken(user.email) from error
 
     async def get(self, user_id: str) -> User | None:
         """Gives a user."""

@@ -16,8 +16,8 @@ from alcove.identity.models import (
     Session,
     User,
     UserChange,
+    email_taken,
 )
-from alcove.kernel.errors import AlreadyExists
 from alcove.kernel.ids import new_id
 from alcove.kernel.pages import Page, PageRequest
 
@@ -56,7 +56,7 @@ class MemoryUserStore:
     async def add(self, user: User) -> None:
         """Keeps a new user; raises AlreadyExists when the address is taken."""
         if await self.by_email(user.email) is not None:
-            raise AlreadyExists(f"There is an account with the address {user.email!r} already.")
+            raise email_taken(user.email)
         self.tables.users[user.id] = user
 
     async def get(self, user_id: str) -> User | None:

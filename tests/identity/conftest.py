@@ -33,6 +33,7 @@ from alcove.infra.problems import install_error_handlers
 from alcove.infra.ratelimit import AttemptGuard, memory_window
 from alcove.infra.web import AdminDep, PrincipalDep
 from alcove.kernel.clock import FakeClock
+from alcove.kernel.errors import UpstreamError
 from alcove.kernel.principal import Role
 
 PASSWORD = "correct horse battery"
@@ -158,6 +159,10 @@ def build_house(
     @app.get("/assets/whoami")
     async def whoami(who: PrincipalDep) -> dict[str, str]:
         return {"who": who.email}
+
+    @app.post("/v1/chat/completions")
+    async def asked_a_server_that_refuses_us(who: PrincipalDep) -> None:
+        raise UpstreamError(f"the model server refused the key it was sent for {who.email}", status=403)
 
     @app.get("/open")
     async def open_to_all() -> dict[str, str]:

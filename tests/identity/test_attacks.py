@@ -413,3 +413,13 @@ async def test_case_40_refusals_are_in_the_audit_table(house: Any) -> None:
         ("request", "refused", "ada@example.org", "PATCH /api/v1/users/me"),
     }
     assert await house.identity.audit.first_broken() is None
+
+
+async def test_what_a_model_server_refuses_is_no_refusal_of_ours(house: Any) -> None:
+    ada = await house.add_admin()
+    made = await house.add_key(ada)
+    before = len(house.audit())
+    answer = await house.client().post("/v1/chat/completions", headers={"authorization": f"Bearer {made.secret}"})
+    assert answer.status_code == 403
+    await anyio.wait_all_tasks_blocked()
+    assert len(house.audit()) == before

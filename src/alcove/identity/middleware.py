@@ -60,7 +60,8 @@ class Authentication:
         telling = (_UNAUTHORIZED, _FORBIDDEN) if credential.is_key else (_FORBIDDEN,)
 
         async def watching(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in telling:
+            is_ours = not state.get("is_upstream_error", False)  # a model server's own refusal is none of this house
+            if message["type"] == "http.response.start" and message["status"] in telling and is_ours:
                 _record(scope, identity, principal)
             await send(message)
 

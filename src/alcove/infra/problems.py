@@ -126,6 +126,7 @@ def install_error_handlers(app: FastAPI) -> None:
         known = error if isinstance(error, AlcoveError) else InternalError()
         if isinstance(known, InternalError):
             log.error("request_failed", path=request.scope["path"], exc_info=error)
+        request.state.is_upstream_error = isinstance(known, UpstreamError)  # its status is not a word of ours
         return render(known, request.scope["path"], request_id=request_id(request))
 
     async def on_validation(request: Request, error: Exception) -> Response:

@@ -24,6 +24,7 @@ from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
 from alcove.gateway.models import Deployment, DeploymentSettings, GatewaySettings, Provider
 from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.ports import Origin
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.infra.background import background_tasks
 from alcove.infra.http import AddressGuard, HttpClient
@@ -94,9 +95,11 @@ class ListAudit:
     """Remembers in a list."""
 
     lines: list[tuple[str, str, str]] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
 
-    async def record(self, who: Principal, action: str, subject: str) -> None:
+    async def record(self, who: Principal, action: str, subject: str, origin: Origin) -> None:
         self.lines.append((who.user_id, action, subject))
+        self.origins.append(origin)
 
 
 @dataclass

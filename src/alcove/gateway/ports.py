@@ -1,6 +1,7 @@
 """What the gateway needs of others."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from alcove.gateway.models import Deployment, ListedModel
@@ -145,9 +146,22 @@ class AddressCheck(Protocol):
         ...
 
 
-class Audit(Protocol):
-    """Remembers who did what."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where something that is audited was asked for.
 
-    async def record(self, who: Principal, action: str, subject: str) -> None:
+    Attributes:
+        ip: Address the request came from; empty outside of requests.
+        request_id: The request; empty outside of requests.
+    """
+
+    ip: str = ""
+    request_id: str = ""
+
+
+class Audit(Protocol):
+    """Remembers who did what, and from where."""
+
+    async def record(self, who: Principal, action: str, subject: str, origin: Origin) -> None:
         """Adds a line to the audit trail."""
         ...

@@ -18,7 +18,7 @@ from alcove.gateway.models import (
     ModelList,
     key_hint,
 )
-from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStore
+from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStore, Origin
 from alcove.infra.http import AddressNotAllowed, ConnectFailed, Url
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import (
@@ -41,6 +41,7 @@ _NO_MODEL = (
 )
 _TEST_TIMEOUT_S = 10.0
 _FIRST_LOOK_S = 2.0  # how long a change waits for the server's list of models; later it is asked again
+_NO_REQUEST = Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class DeploymentService:
         ]
         return [DeploymentCard.of(each) for each in found]
 
-    async def create(self, data: DeploymentCreate, who: Principal) -> DeploymentCard:
+    async def create(self, data: DeploymentCreate, who: Principal, origin: Origin = _NO_REQUEST) -> DeploymentCard:
         """Adds a deployment.
 
         Raises:
@@ -218,10 +219,12 @@ class DeploymentService:
             data.api_key,
         )
         await self.store.add(deployment)
-        await self._changed(who, "deployment.create", deployment.id)
+        await self._changed(who, "deployment.create", deployment.id, origin)
         return DeploymentCard.of(deployment)
 
-    async def update(self, deployment_id: str, data: DeploymentPatch, who: Principal) -> DeploymentCard:
+    async def update(
+        self, deployment_id: str, data: DeploymentPatch, who: Principal, origin: Origin = _NO_REQUEST
+    ) -> DeploymentCard:
         """Changes a deployment. A new address without a new key clears the key, so that it never goes to another server.
 
         Raises:
@@ -249,10 +252,10 @@ class DeploymentService:
         if "api_key" in data.model_fields_set or is_moved:
             new = self._with_key(new, data.api_key)
         await self.store.update(new)
-        await self._changed(who, "deployment.update", deployment_id)
+        await self._changed(who, "deployment.update", deployment_id, origin)
         return DeploymentCard.of(new)
 
-    async def delete(self, deployment_id: str, who: Principal) -> None:
+    async def delete(self, deployment_id: str, who: Principal, origin: Origin = _NO_REQUEST) -> None:
         """Deletes a deployment.
 
         Raises:
@@ -261,9 +264,9 @@ class DeploymentService:
         """
         await self._get(deployment_id)
         await self.store.delete(deployment_id)
-        await self._changed(who, "deployment.delete", deployment_id)
+        await self._changed(who, "deployment.delete", deployment_id, origin)
 
-    async def test(self, deployment_id: str, who: Principal) -> DeploymentTest:
+    async def test(self, deployment_id: str, who: Principal, origin: Origin = _NO_REQUEST) -> DeploymentTest:
         """Asks a deployment for its models and says what came of it.
 
         Raises:
@@ -282,7 +285,7 @@ class DeploymentService:
         except AlcoveError as error:
             detail, is_fine = error.detail, False
         latency_ms = round((self.clock.monotonic_s() - started_s) * 1000, 1)
-        await self.audit.record(who, "deployment.test", deployment_id)
+        await self.audit.record(who, "deployment.test", f"deployment:{deployment_id}", origin)
         return DeploymentTest(ok=is_fine, detail=detail, models=models, latency_ms=latency_ms)
 
     def _in_use(self, deployment_id: str) -> Deployment | None:
@@ -326,8 +329,8 @@ class DeploymentService:
         sealed = self.cipher.encrypt(plain, record_id=deployment.id)
         return replace(deployment, sealed_key=sealed, key_hint=key_hint(plain) or None)
 
-    async def _changed(self, who: Principal, action: str, deployment_id: str) -> None:
-        await self.audit.record(who, action, deployment_id)
+    async def _changed(self, who: Principal, action: str, deployment_id: str, origin: Origin) -> None:
+        await self.audit.record(who, action, f"deployment:{deployment_id}", origin)
         await self.directory.load()
         with anyio.move_on_after(_FIRST_LOOK_S):
             await self.directory.ask_servers()

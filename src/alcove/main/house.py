@@ -23,6 +23,7 @@ from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.ports import Origin
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
 from alcove.identity.audit import AuditService
@@ -88,9 +89,10 @@ class AuditOfDeployments:
 
     audit: AuditService
 
-    async def record(self, who: Principal, action: str, subject: str) -> None:
+    async def record(self, who: Principal, action: str, subject: str, origin: Origin) -> None:
         """Adds a line to the audit trail."""
-        await self.audit.record(Actor(name=who.email), Action(action), subject)
+        actor = Actor(name=who.email, ip=origin.ip, request_id=origin.request_id)
+        await self.audit.record(actor, Action(action), subject)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,6 @@ import typer
 
 from alcove.cli.options import DataDir, Json, overrides
 from alcove.kernel.errors import InvalidRequest
-from alcove.kernel.pages import MAX_LIMIT, PageRequest
 from alcove.kernel.principal import Role
 
 if TYPE_CHECKING:
@@ -48,24 +47,17 @@ def list_users(as_json: Json = False, data_dir: DataDir = None) -> None:
     """List the accounts."""
 
     async def read(desk: "AccountDesk") -> list[dict[str, str]]:
-        rows: list[dict[str, str]] = []
-        page = PageRequest(limit=MAX_LIMIT)
-        while True:
-            found = await desk.identity.accounts.page(page)
-            rows += [
-                {
-                    "id": user.id,
-                    "email": user.email,
-                    "name": user.name,
-                    "role": user.role.value,
-                    "state": "disabled" if user.is_disabled else "active",
-                    "created_at": _time(user.created_at),
-                }
-                for user in found.items
-            ]
-            if found.next_cursor is None:
-                return rows
-            page = PageRequest(cursor=found.next_cursor, limit=MAX_LIMIT)
+        return [
+            {
+                "id": user.id,
+                "email": user.email,
+                "name": user.name,
+                "role": user.role.value,
+                "state": "disabled" if user.is_disabled else "active",
+                "created_at": _time(user.created_at),
+            }
+            async for user in desk.users()
+        ]
 
     _show(_on_data(data_dir, read), as_json=as_json, empty="There are no accounts yet.")
 
@@ -112,27 +104,22 @@ def list_keys(
     """List API keys; never the secrets, only their beginnings."""
 
     async def read(desk: "AccountDesk") -> list[dict[str, str]]:
-        rows: list[dict[str, str]] = []
-        people = PageRequest(limit=MAX_LIMIT)
-        owners = (
-            [await desk.identity.accounts.by_email(user)] if user else (await desk.identity.accounts.page(people)).items
-        )
-        for owner in owners:
-            found = await desk.identity.keys.page(owner.id, PageRequest(limit=MAX_LIMIT))
-            rows += [
-                {
-                    "id": key.id,
-                    "user": owner.email,
-                    "name": key.name,
-                    "prefix": key.prefix,
-                    "state": "revoked" if key.revoked_at else "active",
-                    "created_at": _time(key.created_at),
-                    "last_used_at": _time(key.last_used_at),
-                    "expires_at": _time(key.expires_at),
-                }
-                for key in found.items
-            ]
-        return rows
+        one = await desk.identity.accounts.by_email(user) if user else None
+        owners = [one] if one else [each async for each in desk.users()]
+        return [
+            {
+                "id": key.id,
+                "user": owner.email,
+                "name": key.name,
+                "prefix": key.prefix,
+                "state": "revoked" if key.revoked_at else "active",
+                "created_at": _time(key.created_at),
+                "last_used_at": _time(key.last_used_at),
+                "expires_at": _time(key.expires_at),
+            }
+            for owner in owners
+            async for key in desk.keys_of(owner.id)
+        ]
 
     _show(_on_data(data_dir, read), as_json=as_json, empty="There are no keys yet.")
 

@@ -3,13 +3,15 @@
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from alcove.identity.accounts import AccountService, NewUser, UserEdit
 from alcove.identity.adapters.token_file import FileSetupTokens
 from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache
 from alcove.identity.keys import KeyService
-from alcove.identity.models import Actor, ApiKey
+from alcove.identity.models import Actor, ApiKey, User
 from alcove.identity.passwords import Argon2Passwords
 from alcove.identity.service import Authenticator, Identity
 from alcove.identity.sessions import SessionService
@@ -23,10 +25,12 @@ from alcove.infra.secrets import MasterKey, load_master_key
 from alcove.kernel.clock import Clock, SystemClock
 from alcove.kernel.errors import NotFound
 from alcove.kernel.ids import is_id
-from alcove.kernel.pages import MAX_LIMIT, PageRequest
+from alcove.kernel.pages import MAX_LIMIT, Page, PageRequest
 from alcove.kernel.principal import Role
 from alcove.kernel.runner import BackgroundTasks
 from alcove.settings import Settings
+
+T = TypeVar("T")
 
 _REFUSALS_PER_MINUTE = 60
 UserDeleted = Callable[[str], Awaitable[None]]
@@ -157,18 +161,34 @@ class AccountDesk:
         """
         if not is_id(id_or_prefix):
             return await self.identity.keys.by_prefix(id_or_prefix)
-        page = PageRequest(limit=MAX_LIMIT)
-        while True:
-            users = await self.identity.accounts.page(page)
-            for user in users.items:
-                owned = await self.identity.keys.page(user.id, PageRequest(limit=MAX_LIMIT))
-                for key in owned.items:
-                    if key.id == id_or_prefix:
-                        return key
-            if users.next_cursor is None:
-                detail = f"There is no key {id_or_prefix!r}; `alcove keys list` shows them."
-                raise NotFound(detail)
-            page = PageRequest(cursor=users.next_cursor, limit=MAX_LIMIT)
+        async for user in self.users():
+            async for key in self.keys_of(user.id):
+                if key.id == id_or_prefix:
+                    return key
+        detail = f"There is no key {id_or_prefix!r}; `alcove keys list` shows them."
+        raise NotFound(detail)
+
+    async def users(self) -> AsyncIterator[User]:
+        """Gives all accounts, the newest first."""
+        async for user in _all(self.identity.accounts.page):
+            yield user
+
+    async def keys_of(self, user_id: str) -> AsyncIterator[ApiKey]:
+        """Gives all keys of a person, the newest first, revoked ones too."""
+        async for key in _all(partial(self.identity.keys.page, user_id)):
+            yield key
+
+
+async def _all(read: Callable[[PageRequest], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+    """Gives the items of all pages."""
+    cursor: str | None = None
+    while True:
+        page = await read(PageRequest(cursor=cursor, limit=MAX_LIMIT))
+        for item in page.items:
+            yield item
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 @contextlib.asynccontextmanager

@@ -172,11 +172,15 @@ def ingest(paths: list[Path], call: Call) -> None:
     with connect(call.url, call.api_key) as server, _progress(is_shown=not call.as_json) as progress:
         collection_id = _collection_id(server, collection)
         task = progress.add_task("Reading", total=len(files))
-        outcomes = [_ingest_one(server, collection_id, path, progress, task) for path in files]
+        outcomes = []
+        for path in files:
+            outcomes.append(_ingest_one(server, collection_id, path, progress, task))
+            if (
+                call.as_json
+            ):  # at once: a reader of the pipe need not wait for the last file, nor lose all when this ends
+                typer.echo(json.dumps(outcomes[-1], ensure_ascii=False))
+                sys.stdout.flush()
     failed = [each for each in outcomes if each["status"] != "ready"]
-    for outcome in outcomes:
-        if call.as_json:
-            typer.echo(json.dumps(outcome, ensure_ascii=False))
     if not call.as_json:
         chunks = sum(each["chunks"] for each in outcomes)
         for each in failed:

@@ -74,7 +74,7 @@ class EmbeddingService:
         except AlcoveError as error:
             trace.level, trace.status_message = Level.ERROR, error.detail
             raise
-        except Exception as error:
+        except Exception as error:  # the edge of a model's code: the trace tells of whatever it was
             trace.level, trace.status_message = Level.ERROR, InternalError().detail
             raise InternalError from error
         finally:

@@ -170,7 +170,7 @@ class AccountService:
         try:
             for clean_up in self.on_user_deleted:
                 await clean_up(user_id)
-        except Exception:
+        except Exception:  # whatever a room failed at, the audit table tells; then it goes on up
             await self.audit.record(actor, Action.USER_DELETE, f"user:{user_id}", Outcome.FAILED)
             raise
         await self.users.delete(user_id)

@@ -317,7 +317,7 @@ class BodyLimit:
         body = _CountedBody(receive, send, refusal, most)
         try:
             await self._app(scope, body.receive, body.send)
-        except Exception:
+        except Exception:  # any error may come of a body cut short; the refusal says more than it
             if not body.is_to_be_refused:
                 raise
         if body.is_to_be_refused:

@@ -1,6 +1,7 @@
 """The server process: sockets, signals, and the line that says it is ready."""
 
 import contextlib
+import math
 import signal
 import socket
 import sys
@@ -10,7 +11,9 @@ import anyio
 import structlog
 import uvicorn
 from anyio.abc import TaskStatus
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alcove.infra.background import Deadline
 from alcove.infra.database import open_database
 from alcove.infra.datadir import locked, prepare_data_dir
 from alcove.infra.embedder import MODEL_FOLDER
@@ -26,6 +29,8 @@ from alcove.settings import BadSettings, Settings, unknown_variables
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 2048
+_LAST_EVENT_S = 0.5  # for watchers to be told that an answer has been interrupted
+_LAST_RESORT_S = 2  # then uvicorn cuts off what is left
 _WIDE = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not bound to
 
 
@@ -76,14 +81,15 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
         link = await house.identity.setup.start(url)
         if link is not None:  # on the terminal, where the operator looks, and in no log
             sys.stdout.write(f"\n  Make the first account: {link}\n\n")
+        requests = Deadline()
         config = uvicorn.Config(
-            with_state(create_app(settings, metrics, rooms), house.state()),
+            _until(requests, with_state(create_app(settings, metrics, rooms), house.state())),
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
+            timeout_graceful_shutdown=math.ceil(settings.server.drain_s) + _LAST_RESORT_S,
             timeout_keep_alive=75,
             backlog=_BACKLOG,
             lifespan="off",
@@ -91,7 +97,7 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
         )
         server = _Server(config, url)
         async with anyio.create_task_group() as group:
-            await group.start(_stop_on_signal, server)
+            await group.start(_stop_on_signal, server, house.background.deadline, requests, settings.server.drain_s)
             await server.serve(sockets=[listener])
             group.cancel_scope.cancel()
         log.info("closing")
@@ -106,13 +112,29 @@ def _first_known(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
-async def _stop_on_signal(server: _Server, *, task_status: TaskStatus[None]) -> None:
+def _until(deadline: Deadline, app: ASGIApp) -> ASGIApp:
+    """Gives the application with a deadline for all its requests."""
+
+    async def ending(scope: Scope, receive: Receive, send: Send) -> None:
+        with deadline.applied():
+            await app(scope, receive, send)
+
+    return ending
+
+
+async def _stop_on_signal(
+    server: _Server, answers: Deadline, requests: Deadline, drain_s: float, *, task_status: TaskStatus[None]
+) -> None:
+    """Ends the server: no new connections; what runs has `drain_s` seconds, answers first, as others may be watching them."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for received in signals:
             log.info("stopping", signal=signal.Signals(received).name)
             server.force_exit = server.should_exit  # the second signal does not wait
             server.should_exit = True
+            wait_s = 0.0 if server.force_exit else drain_s
+            answers.set(anyio.current_time() + wait_s)
+            requests.set(anyio.current_time() + wait_s + _LAST_EVENT_S)
 
 
 @contextlib.contextmanager
@@ -147,7 +169,11 @@ def examine(settings: Settings) -> list[doctor.Finding]:
         doctor.check_python(),
         doctor.check_data_dir(settings.data_dir),
         doctor.check_disk(settings.data_dir),
-        doctor.check_private_file("Master key", settings.data_dir / MASTER_KEY_FILE),
+        doctor.check_master_key(
+            settings.data_dir / MASTER_KEY_FILE,
+            is_given=settings.security.master_key is not None or settings.security.master_key_file is not None,
+            has_data=settings.database.url is None and (settings.data_dir / "alcove.db").exists(),
+        ),
         anyio.run(look_at_database),
         doctor.check_embedding_model(MODEL_FOLDER),
         doctor.check_page(PAGE_FOLDER),

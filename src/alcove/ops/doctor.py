@@ -72,6 +72,26 @@ def check_private_file(name: str, file: Path) -> Finding:
     )
 
 
+def check_master_key(file: Path, *, is_given: bool, has_data: bool) -> Finding:
+    """Looks whether the master key is where it belongs; a new one would not open what an older one has sealed.
+
+    Args:
+        file: Where it lies.
+        is_given: Whether the settings give it, so that the file is not read.
+        has_data: Whether there is a database already.
+    """
+    name = "Master key"
+    if is_given:
+        return Finding(name=name, is_good=True, detail="given by the settings")
+    if has_data and not file.exists():
+        detail = (
+            f"{file} is missing beside an existing database: put it back from a copy. The next start would make another "
+            "one, with which stored keys of model servers cannot be read and API keys and sessions are not known"
+        )
+        return Finding(name=name, is_good=False, detail=detail)
+    return check_private_file(name, file)
+
+
 async def check_database(database: Database) -> Finding:
     """Looks whether the database answers and has this version's schema."""
     name = "Database"

@@ -23,13 +23,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    and_,
     delete,
     func,
     insert,
     literal,
-    or_,
     select,
+    tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -365,7 +365,7 @@ class SqlKnowledgeStore:
                     .where(
                         documents.c.owner_id == owner_id,
                         documents.c.status == DocumentStatus.READY.value,
-                        or_(*(and_(chunks.c.document_id == key, chunks.c.index == index) for key, index in wanted)),
+                        tuple_(chunks.c.document_id, chunks.c.index).in_(wanted),
                     )
                 )
                 found += [ChunkRecord(**row) for row in (await connection.execute(query)).mappings()]
@@ -373,17 +373,21 @@ class SqlKnowledgeStore:
 
     async def passages(self, owner_id: str, ranges: Sequence[tuple[str, int, int]]) -> Sequence[str]:
         """Gives pieces of the texts of this owner's documents; only the pieces leave the database."""
-        found: list[str] = []
+        if not ranges:
+            return []
+        pieces = [
+            select(
+                literal(number).label("number"),
+                func.substr(document_texts.c.text, literal(start + 1), literal(end - start)).label("piece"),
+            )
+            .join(documents, documents.c.id == document_texts.c.document_id)
+            .where(documents.c.id == document_id, documents.c.owner_id == owner_id)
+            for number, (document_id, start, end) in enumerate(ranges)
+        ]
         async with self._database.read() as connection:
-            for document_id, start, end in ranges:
-                piece = func.substr(document_texts.c.text, literal(start + 1), literal(end - start))
-                query = (
-                    select(piece)
-                    .join(documents, documents.c.id == document_texts.c.document_id)
-                    .where(documents.c.id == document_id, documents.c.owner_id == owner_id)
-                )
-                found.append(str((await connection.execute(query)).scalar_one_or_none() or ""))
-        return found
+            rows = (await connection.execute(union_all(*pieces))).mappings()
+            found = {int(row["number"]): str(row["piece"]) for row in rows}
+        return [found.get(number, "") for number in range(len(ranges))]
 
     async def documents(self, owner_id: str, document_ids: Sequence[str]) -> Sequence[DocumentRecord]:
         """Gives documents of this owner by id."""

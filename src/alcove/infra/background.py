@@ -1,7 +1,8 @@
 """Tasks that nobody waits for, but that somebody owns: those that end, and workers, which do not."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -15,11 +16,40 @@ _MAX_PAUSE_S = 30.0
 _STEADY_S = 60.0  # so long after a failure a worker counts as well again
 
 
+@dataclass(slots=True)
+class Deadline:
+    """A time, not known yet when work begins, at which all of it is cancelled."""
+
+    _at_s: float = math.inf
+    _scopes: set[anyio.CancelScope] = field(default_factory=set)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Runs the block until it ends or the time comes; being cancelled so is no error."""
+        with anyio.CancelScope(deadline=self._at_s) as scope:
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+
+    def set(self, at_s: float) -> None:
+        """Sets the time, by `anyio.current_time`, for what runs and what will; an earlier one that is set stays."""
+        self._at_s = min(self._at_s, at_s)
+        for scope in self._scopes:
+            scope.deadline = self._at_s
+
+
 @dataclass(frozen=True, slots=True)
 class TaskGroupBackground:
-    """Runs tasks in one task group of the application; a failure is logged and harms nobody else."""
+    """Runs tasks in one task group of the application; a failure is logged and harms nobody else.
+
+    Attributes:
+        deadline: When they are cancelled.
+    """
 
     _group: TaskGroup
+    deadline: Deadline = field(default_factory=Deadline)
 
     def start(self, task: Callable[[], Awaitable[None]], name: str) -> None:
         """Starts a task.
@@ -30,20 +60,21 @@ class TaskGroupBackground:
         """
         self._group.start_soon(self._run, task, name, name=name)
 
-    @staticmethod
-    async def _run(task: Callable[[], Awaitable[None]], name: str) -> None:
+    async def _run(self, task: Callable[[], Awaitable[None]], name: str) -> None:
         try:
-            await task()
+            with self.deadline.applied():
+                await task()
         except Exception:  # a task root: nobody else would see it
             log.exception("background_task_failed", task=name)
 
 
 @contextlib.asynccontextmanager
 async def background_tasks(*, drain_s: float) -> AsyncIterator[TaskGroupBackground]:
-    """Gives a place to run tasks; at the end they have `drain_s` seconds to finish, then they are cancelled."""
+    """Gives a place to run tasks; at the end they have `drain_s` seconds, or until a deadline set before, and are cancelled."""
     async with anyio.create_task_group() as group:
-        yield TaskGroupBackground(group)
-        group.cancel_scope.deadline = anyio.current_time() + drain_s
+        background = TaskGroupBackground(group)
+        yield background
+        background.deadline.set(anyio.current_time() + drain_s)
 
 
 @dataclass(frozen=True, slots=True)

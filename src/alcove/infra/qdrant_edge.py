@@ -52,6 +52,7 @@ class QdrantEdgeIndex:
         self._folder = folder
         self._dimensions = dimensions
         self._optimize_after = optimize_after
+        self._is_closed = False
         self._written = 0
         self._opening = threading.Lock()
         self._optimizing = threading.Lock()
@@ -104,7 +105,7 @@ class QdrantEdgeIndex:
         return await self._read(lambda: self._open().count(qdrant.CountRequest(filter=_filter(scope), exact=True)))
 
     async def aclose(self) -> None:
-        """Writes everything out and lets go of the folder; an index being built is waited for."""
+        """Writes everything out and lets go of the folder, for good; an index being built is waited for."""
         await anyio.to_thread.run_sync(self._close, limiter=self._writer)
 
     async def _query(
@@ -163,6 +164,8 @@ class QdrantEdgeIndex:
 
     def _optimize(self) -> None:
         with self._optimizing:
+            if self._is_closed:
+                return
             try:
                 self._open().optimize()
             except Exception:  # a thread's root; search goes on without the index
@@ -187,6 +190,9 @@ class QdrantEdgeIndex:
     def _open(self) -> qdrant.EdgeShard:
         if self._shard is None:
             with self._opening:
+                if self._is_closed:
+                    detail = "The vector index is closed."
+                    raise Unavailable(detail)
                 if self._shard is None:
                     self._shard = self._load()
         return self._shard
@@ -215,6 +221,7 @@ class QdrantEdgeIndex:
 
     def _close(self) -> None:
         with self._optimizing, self._opening:
+            self._is_closed = True
             if self._shard is not None:
                 self._shard.flush()
                 self._shard.close()

@@ -29,7 +29,7 @@ from alcove.gateway.store import SqlDeploymentStore
 from alcove.identity.audit import AuditService
 from alcove.identity.models import Action, Actor
 from alcove.identity.service import Identity
-from alcove.infra.background import Workers, background_tasks, running_workers
+from alcove.infra.background import TaskGroupBackground, Workers, background_tasks, running_workers
 from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.embedder import Embedder
@@ -64,8 +64,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class House:
-    """The services that routes reach, each under its name in the request's state."""
+    """The services that routes reach, each under its name in the request's state; and where answers run."""
 
+    background: TaskGroupBackground
     identity: Identity
     chats: ChatService
     collections: CollectionService
@@ -80,7 +81,7 @@ class House:
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "background"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
     started_s = clock.monotonic_s()
     async with (
         _open_database(settings) as database,
+        contextlib.AsyncExitStack() as stack,  # closed when nobody is at work any more
         running_workers() as workers,
-        contextlib.AsyncExitStack() as stack,
         background_tasks(drain_s=settings.server.drain_s) as background,
     ):
         ground = Ground(
@@ -207,6 +208,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             clock=clock,
         )
         yield House(
+            background=background,
             identity=identity,
             chats=chats,
             collections=knowledge.collections,

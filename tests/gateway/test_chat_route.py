@@ -391,6 +391,14 @@ async def _hold(serving: Served, key: str) -> None:
     await ask(serving, key, model="stall", stream=True)
 
 
+async def test_embeddings_share_the_slots(busy: Served) -> None:
+    for key, status in (("sk-as-ada", 429), ("sk-as-bob", 503)):
+        async with busy.client(key) as client:
+            response = await client.post("/v1/embeddings", json={"model": "alcove/minilm", "input": "x"})
+        assert response.status_code == status
+        assert response.headers["retry-after"] == "1"
+
+
 async def test_too_many_streams_of_one_person(busy: Served) -> None:
     response = await ask(busy, "sk-as-ada", model="echo")
     assert (response.status_code, response.json()["error"]["code"]) == (429, "rate_limited")

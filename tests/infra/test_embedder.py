@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alcove.infra.embedder import DIMENSIONS, MAX_TOKENS, MODEL_FOLDER, QUESTION_TOKENS, Embedder, FakeEmbedder
-from alcove.kernel.errors import Unavailable
+from alcove.kernel.errors import Overloaded, Unavailable
 
 TEXTS = (
     "The lighthouse of Skerry Point was built by Agnes Thornbury.",
@@ -311,3 +311,24 @@ async def test_the_fake_gives_the_same_vectors_everywhere():
     assert embedded.usage.input_tokens == sum(map(fake.count_tokens, TEXTS[:2])) == 22
     assert (await fake.embed_array([])).shape == (0, DIMENSIONS)
     assert (await vector(fake, "")) @ (await vector(fake, "")) == pytest.approx(1)  # type: ignore[arg-type]  # as above
+
+
+async def test_a_call_too_many_is_refused_and_what_is_remembered_is_not():
+    small = Embedder(max_calls=1)
+    await small.embed(["known"])
+    outcomes: list[str] = []
+
+    async def call(text: str) -> None:
+        try:
+            await small.embed([text])
+        except Overloaded as error:
+            outcomes.append(f"refused for {error.retry_after_s} s")
+        else:
+            outcomes.append("ok")
+
+    async with anyio.create_task_group() as group:
+        for text in ("new", "newer", "known"):
+            group.start_soon(call, text)
+    assert sorted(outcomes) == ["ok", "ok", "refused for 2 s"]
+    await call("newer")
+    assert outcomes[-1] == "ok"

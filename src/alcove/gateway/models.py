@@ -183,7 +183,7 @@ class GatewaySettings(BaseModel):
     """Connections to one model server at most. 1 to 10,000."""
 
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """Answers under way at a time through `/v1`; more are refused with 503. 1 to 100,000."""
+    """Answers and calls for embeddings under way at a time through `/v1`; more are refused with 503. 1 to 100,000."""
 
     max_streams_per_user: Annotated[int, Field(ge=1, le=100_000)] = 100
     """The same for one person; more are refused with 429. 1 to 100,000."""

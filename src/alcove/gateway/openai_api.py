@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 @dataclass(frozen=True, slots=True)
 class ChatFace:
-    """What the chat route needs; one is kept for the life of the application.
+    """What the chat route needs, and whose slots the embeddings route shares; one is kept for the life of the application.
 
     Attributes:
         runner: Runs turns.
@@ -212,8 +212,13 @@ def _embedding(request: Request) -> EmbeddingService:
     return cast("EmbeddingService", request.state.embedding_service)
 
 
+def _slots(request: Request) -> AnswerSlots:
+    return cast("ChatFace", request.state.chat_face).slots
+
+
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 EmbeddingDep = Annotated[EmbeddingService, Depends(_embedding)]
+SlotsDep = Annotated[AnswerSlots, Depends(_slots)]
 
 
 @router.get("/models", responses=_ERRORS)
@@ -268,12 +273,12 @@ class EmbeddingsBody(BaseModel):
     responses={**_ERRORS, 200: {"description": "The vectors", "content": {"application/json": {}}}},
 )
 async def create_embeddings(
-    body: EmbeddingsBody, who: PrincipalDep, service: EmbeddingDep, request_id: RequestIdDep
+    body: EmbeddingsBody, who: PrincipalDep, service: EmbeddingDep, slots: SlotsDep, request_id: RequestIdDep
 ) -> Response:
     """Turns texts into vectors of unit length."""
-    vectors, trace_id = await service.embed(
-        EmbeddingRequest(model=body.model, texts=body.input, dimensions=body.dimensions, request_id=request_id), who
-    )
+    wanted = EmbeddingRequest(model=body.model, texts=body.input, dimensions=body.dimensions, request_id=request_id)
+    with slots.take(who.user_id):
+        vectors, trace_id = await service.embed(wanted, who)
     is_base64 = body.encoding_format == "base64"
     answer = {
         "object": "list",

@@ -1,4 +1,4 @@
-"""How many answers may be under way at a time."""
+"""How many answers and embeddings may be under way at a time."""
 
 import contextlib
 from collections import Counter
@@ -10,7 +10,7 @@ from alcove.kernel.errors import Overloaded, RateLimited
 
 @dataclass(slots=True)
 class AnswerSlots:
-    """Counts the answers under way; nobody waits here, the one too many is refused.
+    """Counts the answers (and calls for embeddings) under way; nobody waits here, the one too many is refused.
 
     Attributes:
         max_all: Of everybody together.
@@ -36,10 +36,10 @@ class AnswerSlots:
             Overloaded: When all are taken.
         """
         if self._by_user[user_id] >= self.max_per_user:
-            detail = f"You have {self.max_per_user} answers under way already; wait for one to end."
+            detail = f"You have {self.max_per_user} requests under way already; wait for one to end."
             raise RateLimited(detail, retry_after_s=1)
         if self._all >= self.max_all:
-            detail = "The server has as many answers under way as it can; try again shortly."
+            detail = "The server has as many requests under way as it can; try again shortly."
             raise Overloaded(detail, retry_after_s=1)
         self._all += 1
         self._by_user[user_id] += 1

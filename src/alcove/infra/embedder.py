@@ -9,6 +9,7 @@ the same text always gives the same vector, nothing is padded, memory stays low,
 a text leaves no threads waiting for one another, neither sleeping (slow) nor spinning (a burnt core). Figures: docs/retrieval.md.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -26,7 +27,7 @@ import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from alcove.kernel.chat import Usage
-from alcove.kernel.errors import Unavailable
+from alcove.kernel.errors import Overloaded, Unavailable
 from alcove.kernel.ports import Embeddings, ModelInfo
 
 MODEL_FOLDER = Path(__file__).parent / "minilm"
@@ -38,6 +39,7 @@ QUESTION_TOKENS = 8_192
 _TURN_TOKENS = 256
 _WINDOW = 256  # texts tokenised at a time
 _MOST_AT_ONCE = 4  # more texts side by side do not share a laptop well
+_MOST_CALLS = 256  # of `embed`, waiting or computed; one more is refused, since it would wait for a minute or more
 _CACHED_TEXTS = 2_048
 _CACHED_CHARACTERS = 2_000
 # English has four to five characters a token; this many hold 256 tokens of anything that reads like text.
@@ -78,6 +80,7 @@ class Embedder:
         threads: int = 1,
         at_once: int | None = None,
         cached_texts: int = _CACHED_TEXTS,
+        max_calls: int = _MOST_CALLS,
     ) -> None:
         """Names the files; nothing is opened yet.
 
@@ -86,6 +89,7 @@ class Embedder:
             threads: Threads for one text; more than one is slower unless there is nothing else to do.
             at_once: Texts computed at a time for questions, and again for documents; default one for each core, at most four.
             cached_texts: Texts whose vectors `embed` remembers, of up to 2,000 characters each; 1.5 kB and the text.
+            max_calls: Calls of `embed` that wait or are computed, at a time; more are refused.
         """
         self._folder = folder
         self._threads = threads
@@ -96,6 +100,8 @@ class Embedder:
         self._session: onnxruntime.InferenceSession | None = None
         self._tokenizer: Tokenizer | None = None
         self._cached_texts = cached_texts
+        self._max_calls = max_calls
+        self._calls = 0
         self._cache: OrderedDict[str, _Known] = OrderedDict()
 
     @property
@@ -120,15 +126,17 @@ class Embedder:
         `usage` counts the tokens read, marks included, of each text as often as it was given.
 
         Raises:
+            Overloaded: When too many calls wait already.
             Unavailable: When the model's files cannot be opened.
         """
         # What is remembered is taken out before anything is awaited: another call may push it out of the cache meanwhile.
         known = {text: found for text in texts if (found := self._recall(text)) is not None}
         missing = list(dict.fromkeys(text for text in texts if text not in known))
         if missing:
-            tokens = await anyio.to_thread.run_sync(self._read, missing)
-            is_question = sum(map(len, tokens)) <= QUESTION_TOKENS
-            vectors = await self._vectors(tokens, self._questions if is_question else self._documents)
+            with self._call():
+                tokens = await anyio.to_thread.run_sync(self._read, missing)
+                is_question = sum(map(len, tokens)) <= QUESTION_TOKENS
+                vectors = await self._vectors(tokens, self._questions if is_question else self._documents)
             for text, row, ids in zip(missing, vectors, tokens, strict=True):
                 known[text] = _Known(row.copy(), len(ids))
                 self._remember(text, known[text])
@@ -166,6 +174,17 @@ class Embedder:
         """
         self._tokens()
         self._runtime()
+
+    @contextlib.contextmanager
+    def _call(self) -> Iterator[None]:
+        if self._calls >= self._max_calls:
+            detail = "As many texts wait to be embedded as can; try again shortly."
+            raise Overloaded(detail, retry_after_s=2)
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     def _recall(self, text: str) -> _Known | None:
         found = self._cache.get(text)

@@ -1,7 +1,7 @@
 """How well the built-in reader finds the sentences that answer, and how often it keeps quiet when nothing answers.
 
-Data: hotpot100 (994 passages, 100 two-hop questions, both supporting passages known) and cranfield, from `../shared/data` beside
-the repository or the folder given as argument. Each question's eight best passages (0.7 cosine + 0.3 BM25 / its maximum) are
+Data: `hotpot100`, a sample of HotpotQA (994 passages, 100 two-hop questions, both supporting passages known), and `cranfield`, the
+Cranfield collection, each a folder in the layout of BEIR, in the folder given as argument. Each question's eight best passages (0.7 cosine + 0.3 BM25 / its maximum) are
 put before the reader as sources; a quoted sentence counts as right when its passage is one of the two that support the
 answer. The weights were searched for on the first fifty questions; both halves are shown. Takes some minutes, most of them to embed.
 """
@@ -33,7 +33,6 @@ from alcove.kernel.sentences import sentences
 from alcove.kernel.trace import Trace, Tracer
 from report import Row, show
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 TOP = 8
 TIMED = 40
 CRANFIELD_QUESTIONS = 100
@@ -333,9 +332,9 @@ async def measured(folder: Path) -> None:
 
 def main() -> None:
     """Measures and prints."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
-    if not folder.is_dir():
-        print(f"No data at {folder}; give its folder as argument.")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    if folder is None or not (folder / "hotpot100").is_dir():
+        print("Give the folder that holds the sets hotpot100 and cranfield as argument (docs/retrieval.md).")
         return
     anyio.run(measured, folder)
 

@@ -1,7 +1,7 @@
 """How well search finds what answers, how fast documents go in, and what a search costs besides embedding.
 
-Data: cranfield (1,400 abstracts, 225 questions, graded judgements) and hotpot100 (994 passages, 100 two-hop questions), from
-`../shared/data` beside the repository or `--data`. Every ranking comes from the packaged embedding model, the Qdrant index and the
+Data: `cranfield`, the Cranfield collection (1,400 abstracts, 225 questions, graded judgements), and `hotpot100`, a sample of HotpotQA
+(994 passages, 100 two-hop questions), each a folder in the layout of BEIR, in the folder given as argument. Every ranking comes from the packaged embedding model, the Qdrant index and the
 product's own fusion: 50 candidates by meaning and 50 by words. Each set is searched twice: with every passage as one vector, and
 cut into chunks as documents are, where a passage ranks as its best chunk. nDCG@10 has the grade as gain (trec_eval's), recall@10
 counts every judged passage. Needs some four minutes of CPU; `--vectors FOLDER` keeps the vectors for the next run.
@@ -52,7 +52,6 @@ from alcove.knowledge.retrieval import Retriever, fuse
 from alcove.knowledge.store import SqlKnowledgeStore
 from report import Row, show
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = ("cranfield", "hotpot100")
 CANDIDATES = 50
 WEIGHTS = (0.6, 0.65, 0.7, 0.75, 0.8)
@@ -453,12 +452,12 @@ async def measured(data: Path, vectors: Path | None, chunks: int) -> None:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument("data", type=Path, nargs="?", help="folder of the sets cranfield and hotpot100")
     parser.add_argument("--vectors", type=Path, help="folder where vectors are kept from run to run")
     parser.add_argument("--chunks", type=int, default=0, help="also search among so many made-up chunks")
     arguments = parser.parse_args()
-    if not all((arguments.data / name).is_dir() for name in SETS):
-        print(f"No data at {arguments.data}; give its folder with --data.")
+    if arguments.data is None or not all((arguments.data / name).is_dir() for name in SETS):
+        print(f"Give the folder that holds the sets {' and '.join(SETS)} as argument (docs/retrieval.md).")
         return
     anyio.run(measured, arguments.data, arguments.vectors, arguments.chunks)
 

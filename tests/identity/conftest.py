@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.edge import edge
 
 from alcove.identity import api
 from alcove.identity.accounts import AccountService, NewUser
@@ -28,7 +29,7 @@ from alcove.identity.testing import (
     MemoryUserStore,
 )
 from alcove.infra.background import TaskGroupBackground, background_tasks
-from alcove.infra.middleware import EdgeSettings, edge
+from alcove.infra.middleware import EdgeSettings
 from alcove.infra.problems import install_error_handlers
 from alcove.infra.ratelimit import AttemptGuard, memory_window
 from alcove.infra.web import AdminDep, PrincipalDep

@@ -20,13 +20,13 @@ from alcove.infra.middleware import (
     RequestContext,
     SecurityHeaders,
     client_ip,
-    edge,
     host_name,
     is_local,
 )
 from alcove.infra.problems import install_error_handlers
 from alcove.kernel.errors import Overloaded
 from alcove.kernel.ids import is_id
+from tests.edge import edge
 
 
 class Thing(BaseModel):

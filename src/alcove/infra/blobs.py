@@ -39,10 +39,6 @@ class BlobStore:
         """
         await anyio.to_thread.run_sync(self._put, received, sha256)
 
-    async def put_text(self, text: str, sha256: str) -> None:
-        """Keeps a text under a name that is the hash of something it was made from."""
-        await anyio.to_thread.run_sync(self._put_bytes, text.encode(), sha256)
-
     def path(self, sha256: str) -> Path:
         """Gives the path of a file.
 
@@ -72,14 +68,6 @@ class BlobStore:
         received.replace(target)
         _sync_folder(target.parent)
         _sync_folder(self.folder)
-
-    def _put_bytes(self, content: bytes, sha256: str) -> None:
-        draft = self.incoming / f"{sha256}.{os.getpid()}"
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        self._put(draft, sha256)
 
 
 def _sync_folder(folder: Path) -> None:

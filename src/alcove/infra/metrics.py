@@ -19,7 +19,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alcove.infra.middleware import route_template
@@ -90,10 +89,6 @@ class Metrics:
             read: Gives the value; quick, as it blocks the event loop.
         """
         Gauge(name, description, registry=self.registry).set_function(read)
-
-    def add(self, collector: Collector) -> None:
-        """Adds a library's own metrics."""
-        self.registry.register(collector)
 
     def render(self) -> bytes:
         """Gives all metrics in Prometheus's text format; send it as `CONTENT_TYPE`."""

@@ -75,10 +75,6 @@ class QdrantEdgeIndex:
         """Deletes all points of a collection."""
         await self._delete(_is("owner_id", owner_id), _is("collection_id", collection_id))
 
-    async def delete_owner(self, owner_id: str) -> None:
-        """Deletes all points of a person."""
-        await self._delete(_is("owner_id", owner_id))
-
     async def dense(self, vector: Vector, scope: Scope, *, limit: int) -> list[Hit]:
         """Finds the nearest points; scores are cosines."""
         query = qdrant.Query.Nearest(vector.tolist(), using=_DENSE)

@@ -88,10 +88,6 @@ class VectorIndex(Protocol):
         """Deletes all points of a collection."""
         ...
 
-    async def delete_owner(self, owner_id: str) -> None:
-        """Deletes all points of a person."""
-        ...
-
     async def dense(self, vector: Vector, scope: Scope, *, limit: int) -> list[Hit]:
         """Finds the nearest points; scores are cosines."""
         ...
@@ -130,10 +126,6 @@ class InMemoryVectorIndex:
     async def delete_collection(self, owner_id: str, collection_id: str) -> None:
         """Deletes all points of a collection."""
         self._keep(lambda each: not (each.owner_id == owner_id and each.collection_id == collection_id))
-
-    async def delete_owner(self, owner_id: str) -> None:
-        """Deletes all points of a person."""
-        self._keep(lambda each: each.owner_id != owner_id)
 
     async def dense(self, vector: Vector, scope: Scope, *, limit: int) -> list[Hit]:
         """Finds the nearest points by comparing with each."""

@@ -64,3 +64,36 @@ async def database(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Da
         await connection.run_sync(metadata.create_all)
     yield opened
     await opened.close()
+
+
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remembers each test that was skipped, with its reason; one that is expected to fail is not skipped."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(f"{report.nodeid}: {_reason(report.longrepr)}")
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remembers each file that was skipped as a whole."""
+    if report.skipped:
+        _skipped.append(f"{report.nodeid}: {_reason(report.longrepr)}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fails a run in CI that skipped a test: there, everything that a test needs has to be."""
+    if _skipped and os.environ.get("CI") and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says so, with the reasons."""
+    if _skipped and os.environ.get("CI"):
+        terminalreporter.write_line(
+            f"{len(_skipped)} skipped, which fails a run in CI: {'; '.join(_skipped)}", red=True
+        )
+
+
+def _reason(where: object) -> str:
+    return str(where[2]) if isinstance(where, tuple) else str(where)

@@ -39,7 +39,7 @@ from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
 
-PAGE_CHARACTERS = 400
+PAGE_CHARACTERS = 20_000
 """Pages of the fake parser's documents have so many characters."""
 
 Hook = Callable[[], Awaitable[None]]

@@ -24,6 +24,7 @@ class OneDocument:
 
     sizes: list[int]
     found: list[int]
+    chunks_a_page: int = 1_000
     text: str = ""
     chunks: list[ChunkRecord] = field(default_factory=list)
 
@@ -31,7 +32,9 @@ class OneDocument:
         for index, size in enumerate(self.sizes):
             start = len(self.text)
             self.chunks.append(
-                ChunkRecord(document_id="d", index=index, start=start, end=start + size, page=index // 3 + 1)
+                ChunkRecord(
+                    document_id="d", index=index, start=start, end=start + size, page=index // self.chunks_a_page + 1
+                )
             )
             self.text += chr(0x4E00 + index) * size + "\n" * (1 + index % 3)
 
@@ -133,3 +136,15 @@ async def test_the_best_passages_are_widened_first():
 async def test_a_best_chunk_larger_than_the_budget_is_given_all_the_same():
     found = await OneDocument([900, 100], [0, 1]).search(500, None)
     assert [len(each.text) for each in found.sources] == [900]
+
+
+async def test_a_source_is_of_one_page() -> None:
+    """A quote in it must be on the page that is named, so neither joining nor widening goes beyond the page."""
+    document = OneDocument(sizes=[100] * 6, found=[2, 3], chunks_a_page=3)
+    found = await document.search(10_000, None)
+    assert [(each.page, each.chunk_index) for each in found.sources] == [(1, 2), (2, 3)]
+    for source in found.sources:
+        assert source.start is not None
+        assert source.end is not None
+        pages = {each.page for each in document.chunks if each.start < source.end and source.start < each.end}
+        assert pages == {source.page}

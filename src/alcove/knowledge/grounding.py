@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, Source, TextPart
 from alcove.kernel.ports import CallContext
+from alcove.kernel.questions import refers_back
 from alcove.kernel.trace import ObservationKind
 from alcove.knowledge.models import CollectionRecord
 from alcove.knowledge.retrieval import Retriever
 
-_SHORT_WORDS = 6
 _NOTHING_FOUND = (
     "The collections attached to this conversation hold nothing that fits the question, or no document that has been read yet. "
     "Say so plainly before answering from anything else."
@@ -53,11 +53,11 @@ class TurnSearch:
 
 
 def question_of(request: ChatRequest) -> str:
-    """Gives what to search for: the last question; a short one ("and when?") with the question before it."""
+    """Gives what to search for: the last question; one that refers back ("and when?") with the question before it."""
     asked = [each.text for each in request.messages if each.role is ChatRole.USER and each.text.strip()]
     if not asked:
         return ""
-    if len(asked) > 1 and len(asked[-1].split()) < _SHORT_WORDS:
+    if len(asked) > 1 and refers_back(asked[-1]):
         return f"{asked[-2]}\n{asked[-1]}"
     return asked[-1]
 

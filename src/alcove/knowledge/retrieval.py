@@ -235,7 +235,7 @@ def _widened(passages: list[Passage], chunks: dict[tuple[str, int], ChunkRecord]
             is_taken = any(
                 each.document_id == passage.document_id and each.first <= index <= each.last for each in wide
             )
-            if chunk is None or is_taken:
+            if chunk is None or is_taken or chunk.page != passage.page:  # a source is of one page
                 continue
             joined = replace(
                 wide[at],
@@ -284,7 +284,9 @@ def _passage(hit: Hit, chunk: ChunkRecord) -> Passage:
 
 
 def _is_next_to(passage: Passage, chunk: ChunkRecord) -> bool:
-    return passage.document_id == chunk.document_id and passage.first - 1 <= chunk.index <= passage.last + 1
+    """Tells whether a chunk goes on where a passage ends, or ends where it begins, on the same page: a source has one page."""
+    is_near = passage.first - 1 <= chunk.index <= passage.last + 1
+    return passage.document_id == chunk.document_id and passage.page == chunk.page and is_near
 
 
 def _joined(*passages: Passage) -> Passage:

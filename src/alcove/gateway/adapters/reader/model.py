@@ -28,6 +28,7 @@ from alcove.gateway.adapters.reader.scoring import (
 from alcove.gateway.adapters.reader.selection import Choice, Scores, central, choose
 from alcove.kernel.chat import ChatRequest, ChatRole, Citation, Delta, JsonValue, Usage
 from alcove.kernel.ports import CallContext, EmbeddingModel, ModelInfo
+from alcove.kernel.questions import refers_back
 from alcove.kernel.trace import ObservationKind, Tracer
 
 READER = ModelInfo(
@@ -155,7 +156,7 @@ class Reader:
     async def _find(self, what: Reading) -> _Found:
         """Finds the sentences that answer best, or those that sum up best."""
         is_summary = not what.question or phrases.asks_for_summary(what.question)
-        is_follow_up = phrases.refers_back(what.question) and not phrases.is_small_talk(what.earlier)
+        is_follow_up = refers_back(what.question) and not phrases.is_small_talk(what.earlier)
         earlier = what.earlier if is_follow_up else ""
         question, candidates, scores = await to_thread.run_sync(self._candidates, what, earlier, is_summary)
         if not candidates:

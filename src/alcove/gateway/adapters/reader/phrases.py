@@ -55,16 +55,6 @@ _SUMMARY = re.compile(
     r" (?:about|say)\b|\bwhat(?:'s| is) (?:it|this|that) about\b",
     re.IGNORECASE,
 )
-_REFERS_BACK = re.compile(
-    r"\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|that|those|this|these|there|then|one|ones|former|latter|same|else)\b",
-    re.IGNORECASE,
-)
-_GOES_ON = re.compile(
-    r"\W*(?:and|but|so|or|what about|how about|also|why|when|where|how come|really|more|tell me more|go on)\b",
-    re.IGNORECASE,
-)
-_FEW_WORDS = 4
-_SOME_WORDS = 12
 
 
 def is_small_talk(question: str) -> bool:
@@ -80,16 +70,6 @@ def is_courtesy(question: str) -> bool:
 def asks_for_summary(question: str) -> bool:
     """Tells whether a summary is wanted rather than an answer."""
     return _SUMMARY.search(question) is not None
-
-
-def refers_back(question: str) -> bool:
-    """Tells whether a question needs the one before it to be understood."""
-    count = len(question.split())
-    return (
-        count <= _FEW_WORDS
-        or (count <= _SOME_WORDS and _REFERS_BACK.search(question) is not None)
-        or (count <= 2 * _FEW_WORDS and _GOES_ON.match(question) is not None)
-    )
 
 
 def refusal(closest: str, *, with_hint: bool) -> str:

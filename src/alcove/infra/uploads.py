@@ -196,6 +196,7 @@ class _Form:
 
 def clean_name(name: str) -> str:
     """Gives the last part of a file name, in Unicode's composed form, without control and direction characters."""
+    name = name.replace("%22", '"')  # as browsers write a quotation mark in a form's file name (WHATWG HTML, 4.10.21.8)
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     last = " ".join(_CONTROL.sub("", last).split()).strip(". ") or "document"
     if len(last) <= _MAX_NAME:

@@ -232,3 +232,21 @@ class StreamInterrupted(UpstreamError):
 
     code = "stream_interrupted"
     title = "The answer was cut off"
+
+
+def first_known(failures: BaseExceptionGroup[BaseException], *kinds: type[BaseException]) -> BaseException:
+    """Gives the error that a person can act on, out of the groups that task groups wrap it in.
+
+    Args:
+        failures: What was raised.
+        kinds: Errors to look for beside `AlcoveError`.
+
+    Returns:
+        The first such error; the group itself when there is none.
+    """
+    wanted: tuple[type[BaseException], ...] = (AlcoveError, *kinds)
+    known = failures.subgroup(wanted)
+    found: BaseException = known if known is not None else failures
+    while known is not None and isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -20,7 +20,7 @@ from alcove.infra.embedder import MODEL_FOLDER
 from alcove.infra.logging import configure_logging
 from alcove.infra.metrics import Metrics
 from alcove.infra.secrets import MASTER_KEY_FILE, UnsafeSecret
-from alcove.kernel.errors import AlcoveError
+from alcove.kernel.errors import first_known
 from alcove.main.app import PAGE_FOLDER, create_app, with_state
 from alcove.main.house import open_house
 from alcove.ops import doctor
@@ -67,7 +67,7 @@ def run(settings: Settings, rooms: frozenset[str] | None = None) -> None:
         try:
             anyio.run(_open_and_serve, settings, rooms, listener, backend_options={"use_uvloop": True})
         except BaseExceptionGroup as failures:
-            raise _first_known(failures) from failures
+            raise first_known(failures, UnsafeSecret) from failures
 
 
 async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, listener: socket.socket) -> None:
@@ -101,15 +101,6 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
             await server.serve(sockets=[listener])
             group.cancel_scope.cancel()
         log.info("closing")
-
-
-def _first_known(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Gives the error that a person can act on, out of the groups that task groups wrap it in."""
-    known = failures.subgroup((AlcoveError, UnsafeSecret))
-    found: BaseException = known if known is not None else failures
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
 
 
 def _until(deadline: Deadline, app: ASGIApp) -> ASGIApp:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from alcove.chats.answers import Answers
+from alcove.chats.answers import Answers, Place
 from alcove.chats.events import ChatEvent
 from alcove.chats.models import (
     Chat,
@@ -129,11 +129,9 @@ class ChatService:
             NotFound: When it is not there.
         """
         await self._chat(who, chat_id)
-        for message in await self.store.list_messages(who.user_id, chat_id):
-            if message.status is MessageStatus.STREAMING:
-                await self.answers.stop(message.id)
         await self.documents.delete_own_collection(who, chat_id)
         await self.store.delete_chat(who.user_id, chat_id)
+        await self.answers.stop_chat(who.user_id, chat_id)  # after the row, so that none begins meanwhile
         await self.traces.delete_session(who.user_id, chat_id)
 
     async def ask(
@@ -226,7 +224,9 @@ class ChatService:
 
     async def delete_owner(self, user_id: str) -> None:
         """Deletes all chats of a person who is being deleted; their answers end."""
-        for chat_id in await self.store.delete_owner(user_id):
+        chat_ids = await self.store.delete_owner(user_id)
+        await self.answers.stop_owner(user_id)  # after the rows, so that none begins meanwhile
+        for chat_id in chat_ids:
             await self.traces.delete_session(user_id, chat_id)
 
     async def _answer(
@@ -238,7 +238,19 @@ class ChatService:
         to_add: Sequence[MessageRecord],
         request_id: str,
     ) -> MessageRecord:
-        self.answers.check_room(who.user_id)
+        with self.answers.place(who.user_id) as place:
+            return await self._answer_in(place, who, chat, question, model, to_add, request_id)
+
+    async def _answer_in(
+        self,
+        place: Place,
+        who: Principal,
+        chat: ChatRecord,
+        question: MessageRecord,
+        model: str | None,
+        to_add: Sequence[MessageRecord],
+        request_id: str,
+    ) -> MessageRecord:
         chosen = await self.models.chat_model(model or chat.model or DEFAULT_MODEL, who)
         history = await self.store.list_messages(who.user_id, chat.id)
         path = branch([*history, *to_add], question.id)
@@ -262,10 +274,11 @@ class ChatService:
             trace_id=turn.trace_id,
             created_at=self.clock.now(),
         )
+        place.message_id = answer.id
         title = title_of(question.content) if to_add and question.parent_id is None else None
         if not await self.store.add_messages([*to_add, answer], title=title, model=model):
             raise _no_chat()
-        self.answers.start(answer, tuple(each.id for each in question.documents), turn)
+        self.answers.start(answer, tuple(each.id for each in question.documents), turn, place)
         return answer
 
     async def _chat(self, who: Principal, chat_id: str) -> ChatRecord:

@@ -86,16 +86,24 @@ class TurnRunner:
         )
         return Turn(request=request, context=context)
 
-    async def stream(self, turn: Turn) -> AsyncGenerator[Delta, None]:
+    async def stream(
+        self, turn: Turn, *, first: Callable[[Turn], Awaitable[None]] | None = None
+    ) -> AsyncGenerator[Delta, None]:
         """Runs the turn; gives its deltas. Close the generator (`aclosing`) to cut the answer short.
 
-        The trace is kept before the generator ends, so an answer that was given always has one.
+        The trace is kept before the generator ends, so every turn that began has one, whatever became of it.
+
+        Args:
+            turn: An opened turn.
+            first: What must have happened before the model is looked for, such as a wait; a part of the turn and its trace.
 
         Raises:
             AlcoveError: When there is no answer, or it breaks off.
         """
         active: list[Filter] = []
         try:
+            if first is not None:
+                await first(turn)
             await self.resolve(turn)
             active = sorted((each for each in self.filters if each.applies(turn)), key=lambda each: each.priority)
             async with aclosing(self.inlet(turn, active)) as progress:
@@ -108,7 +116,7 @@ class TurnRunner:
         except AlcoveError as error:
             turn.error = error
             raise
-        except Exception as error:
+        except Exception as error:  # a filter's or a model's own; outside it is an error without their words
             turn.error = InternalError()
             turn.error.__cause__ = error
             raise turn.error from error

@@ -29,6 +29,7 @@ from alcove.knowledge.models import KnowledgeSettings
 from alcove.tracing.models import TracingSettings
 
 PREFIX = "ALCOVE_"
+DATABASE_FILE = "alcove.db"
 CLIENT_VARIABLES = frozenset({"ALCOVE_URL", "ALCOVE_API_KEY", "ALCOVE_CONFIG"})
 """Variables with the prefix that are not settings of the server."""
 
@@ -120,7 +121,7 @@ class Settings(BaseSettings):
         """SQLAlchemy URL of the database."""
         if self.database.url is not None:
             return self.database.url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data_dir / 'alcove.db'}"
+        return f"sqlite+aiosqlite:///{self.data_dir / DATABASE_FILE}"
 
     @classmethod
     def settings_customise_sources(

@@ -28,7 +28,7 @@ from alcove.kernel.ids import is_id
 from alcove.kernel.pages import MAX_LIMIT, Page, PageRequest
 from alcove.kernel.principal import Role
 from alcove.kernel.runner import BackgroundTasks
-from alcove.settings import Settings
+from alcove.settings import DATABASE_FILE, Settings
 
 T = TypeVar("T")
 
@@ -193,7 +193,17 @@ async def _all(read: Callable[[PageRequest], Awaitable[Page[T]]]) -> AsyncIterat
 
 @contextlib.asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[AccountDesk]:
-    """Gives people and keys of a data folder, whether or not a server runs on it."""
+    """Gives people and keys of a data folder, whether or not a server runs on it.
+
+    Raises:
+        NotFound: When there is nothing in the folder: most likely another one is meant, and a new one would mislead.
+    """
+    if settings.database.url is None and not (settings.data_dir / DATABASE_FILE).exists():
+        detail = (
+            f"There is no Alcove in {str(settings.data_dir)!r}. Name its folder with --data-dir (or ALCOVE_DATA_DIR), "
+            "or start it there once with `alcove up`."
+        )
+        raise NotFound(detail)
     prepare_data_dir(settings.data_dir)
     key = master_key(settings)
     database = open_database(settings.database_url)

@@ -24,7 +24,7 @@ from alcove.kernel.errors import first_known
 from alcove.main.app import PAGE_FOLDER, create_app, with_state
 from alcove.main.house import open_house
 from alcove.ops import doctor
-from alcove.settings import BadSettings, Settings, unknown_variables
+from alcove.settings import DATABASE_FILE, BadSettings, Settings, unknown_variables
 
 log = structlog.get_logger(__name__)
 
@@ -77,30 +77,30 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
     if host in _WIDE:
         log.warning("open_to_the_network", advice="put a TLS proxy in front, or bind 127.0.0.1", host=host)
     metrics = Metrics()
-    async with open_house(settings, metrics) as house:
-        link = await house.identity.setup.start(url)
-        if link is not None:  # on the terminal, where the operator looks, and in no log
-            sys.stdout.write(f"\n  Make the first account: {link}\n\n")
-        requests = Deadline()
-        config = uvicorn.Config(
-            _until(requests, with_state(create_app(settings, metrics, rooms), house.state())),
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.server.drain_s) + _LAST_RESORT_S,
-            timeout_keep_alive=75,
-            backlog=_BACKLOG,
-            lifespan="off",
-            ws="none",
-        )
-        server = _Server(config, url)
-        async with anyio.create_task_group() as group:
-            await group.start(_stop_on_signal, server, house.background.deadline, requests, settings.server.drain_s)
+    async with anyio.create_task_group() as signals:  # heard until the last answer is kept
+        async with open_house(settings, metrics) as house:
+            link = await house.identity.setup.start(url)
+            if link is not None:  # on the terminal, where the operator looks, and in no log
+                sys.stdout.write(f"\n  Make the first account: {link}\n\n")
+            requests = Deadline()
+            config = uvicorn.Config(
+                _until(requests, with_state(create_app(settings, metrics, rooms), house.state())),
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=math.ceil(settings.server.drain_s) + _LAST_RESORT_S,
+                timeout_keep_alive=75,
+                backlog=_BACKLOG,
+                lifespan="off",
+                ws="none",
+            )
+            server = _Server(config, url)
+            await signals.start(_stop_on_signal, server, house.background.deadline, requests, settings.server.drain_s)
             await server.serve(sockets=[listener])
-            group.cancel_scope.cancel()
-        log.info("closing")
+            log.info("closing")
+        signals.cancel_scope.cancel()
 
 
 def _until(deadline: Deadline, app: ASGIApp) -> ASGIApp:
@@ -148,7 +148,7 @@ def examine(settings: Settings) -> list[doctor.Finding]:
     """Looks the machine and the data folder over (`alcove doctor`)."""
 
     async def look_at_database() -> doctor.Finding:
-        if settings.database.url is None and not (settings.data_dir / "alcove.db").exists():
+        if settings.database.url is None and not (settings.data_dir / DATABASE_FILE).exists():
             return doctor.Finding(name="Database", is_good=True, detail="will be made at first start")
         database = open_database(settings.database_url)
         try:
@@ -163,7 +163,7 @@ def examine(settings: Settings) -> list[doctor.Finding]:
         doctor.check_master_key(
             settings.data_dir / MASTER_KEY_FILE,
             is_given=settings.security.master_key is not None or settings.security.master_key_file is not None,
-            has_data=settings.database.url is None and (settings.data_dir / "alcove.db").exists(),
+            has_data=settings.database.url is None and (settings.data_dir / DATABASE_FILE).exists(),
         ),
         anyio.run(look_at_database),
         doctor.check_embedding_model(MODEL_FOLDER),

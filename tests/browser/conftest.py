@@ -26,7 +26,9 @@ def chromium() -> str | None:
     return next((path for path in (shutil.which(name) for name in names if name) if path), None)
 
 
-@pytest.fixture(scope="module")  # Playwright's event loop runs for as long as it is open: no async test could run beside it
+@pytest.fixture(
+    scope="module"
+)  # Playwright's event loop runs for as long as it is open: no async test could run beside it
 def browser() -> Iterator[Browser]:
     path = chromium()
     if path is None:

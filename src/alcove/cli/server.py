@@ -34,9 +34,10 @@ def serve(
     host: Host = None,
     port: Port = None,
 ) -> None:
-    """Serve chosen rooms only, the way Compose and Kubernetes run them.
+    """Start everything, and answer HTTP for chosen rooms only.
 
-    Health and metrics are always served. A data folder is used by one process at a time.
+    This chooses routes, not work: every room is opened, and its stores and workers run in this one process. For now there is one
+    server to a data folder and one to a database, so rooms cannot be spread over processes. Health and metrics are always served.
     """
     _run(data_dir, host, port, rooms=frozenset(rooms))
 

@@ -72,16 +72,31 @@ class Ingestion:
     settings: KnowledgeSettings
     clock: Clock
     files: anyio.Lock = field(default_factory=anyio.Lock)
+    _reading: dict[str, anyio.Lock] = field(default_factory=dict)
 
     async def ingest(self, job: Job) -> None:
         """Reads the document a job is about; one that cannot be read is marked with the reason."""
-        owner_id, document_id = str(job.payload["owner_id"]), str(job.payload["document_id"])
+        document_id = str(job.payload["document_id"])
+        # One reader a document: who retries while an earlier reading is still clearing up must not have its points cleared too.
+        lock = self._reading.setdefault(document_id, anyio.Lock())
+        async with lock:
+            try:
+                await self._ingest(job, str(job.payload["owner_id"]), document_id)
+            finally:
+                if not lock.statistics().tasks_waiting:
+                    self._reading.pop(document_id, None)
+
+    async def _ingest(self, job: Job, owner_id: str, document_id: str) -> None:
         document = await self.store.get_document(owner_id, document_id)
         if document is None or document.status is DocumentStatus.FAILED:
             # Deleted or given up; an earlier try, ended by a crash, may have written points since they were erased.
             await self.index.delete_document(owner_id, document_id)
             return
         if document.status is DocumentStatus.READY:
+            return
+        if job.is_spent:
+            detail = f"Reading it ended the server {job.attempt - 1} times; it is not tried again by itself."
+            await self._fail(document, Failure(code="reading_ended_server", detail=detail))
             return
         try:
             await self._read(document)

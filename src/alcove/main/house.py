@@ -297,7 +297,8 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
 
 async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:
     folder, options = ground.settings.data_dir, ground.settings.knowledge
-    jobs = JobQueue(ground.database, ground.clock)
+    jobs = JobQueue(ground.database, ground.clock, endless={ERASE})
+    ground.metrics.watch("alcove_jobs_dead", "Jobs that were given up", lambda: jobs.dead_count)
     store = SqlKnowledgeStore(ground.database, jobs)
     index = QdrantEdgeIndex(folder / "vectors", dimensions=gateway.embedder.dimensions)
     ground.stack.push_async_callback(index.aclose)
@@ -386,7 +387,8 @@ def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowled
         return lost == 0, f"{tracing.intake.backlog_bytes} bytes wait to be stored, {lost} traces lost"
 
     async def check_jobs() -> tuple[bool, str]:
-        return True, f"{await knowledge.jobs.depth()} waiting or being read"
+        jobs = knowledge.jobs
+        return True, f"{await jobs.depth()} waiting or being read, {jobs.dead_count} given up"
 
     async def check_deployments() -> tuple[bool, str]:
         unreached = gateway.directory.unreached()

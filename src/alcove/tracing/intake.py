@@ -240,6 +240,9 @@ class TraceIntake:
             raise
         except Exception as error:  # noqa: BLE001  one trace must not stop the rest, and its text is not for logs
             if len(changes) == 1:
+                if isinstance(changes[0], Erasure):  # a promise: it stays first in the journal until it is kept
+                    detail = f"A deletion of traces cannot be carried out ({type(error).__name__}); it is tried again."
+                    raise Unavailable(detail) from error
                 self._lost_count += 1
                 log.warning("trace_rejected", error=type(error).__name__)
                 return

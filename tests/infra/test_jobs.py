@@ -196,3 +196,68 @@ async def test_job_of_a_killed_process_is_done_by_the_next(tmp_path):
     await run_until(queue, work, done)
     assert seen == ["d1"]
     await database.close()
+
+
+async def test_who_lost_the_lease_changes_nothing(database: Database):
+    clock = FakeClock()
+    first, second = JobQueue(database, clock), JobQueue(database, clock)
+    await add(first)
+    stalled = await first._take(("read",))
+    assert stalled is not None
+    clock.advance(31)
+    assert await first._take(("read",)) is None  # its own work is left alone, however long it stood still
+    taken = await second._take(("read",))
+    assert taken is not None
+    await first._forget(stalled)
+    assert not await first._set(stalled, state="dead")
+    assert await second._set(taken, leased_until=clock.now())
+
+
+async def test_a_job_that_ends_its_process_each_time_is_given_up(database: Database):
+    clock, seen = FakeClock(), []
+    for _ in range(3):
+        queue = JobQueue(database, clock)
+        if not seen:
+            await add(queue)
+        await queue.recover()
+        seen.append(await queue._take(("read",)))
+    assert [each.is_spent for each in seen] == [False, False, False]
+    queue = JobQueue(database, clock)
+    await queue.recover()
+    given_up: list[bool] = []
+    done = anyio.Event()
+
+    async def work(job: Job) -> None:
+        given_up.append(job.is_spent)
+        done.set()
+
+    await run_until(queue, work, done)
+    assert given_up == [True]
+    assert queue.dead_count == 1
+
+
+async def test_an_endless_kind_is_tried_until_it_succeeds(database: Database):
+    clock = FakeClock()
+    queue, attempts, done = JobQueue(database, clock, endless={"read"}), [], anyio.Event()
+    await add(queue)
+
+    async def work(job: Job) -> None:
+        attempts.append(job.attempt)
+        clock.advance(601)
+        assert not job.is_last
+        if job.attempt < 6:
+            queue.wake()
+            raise OSError("the disk is full")
+        done.set()
+
+    async def hurry() -> None:
+        while not done.is_set():
+            queue.wake()
+            clock.advance(100)
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(hurry)
+        await run_until(queue, work, done)
+    assert attempts == [1, 2, 3, 4, 5, 6]
+    assert queue.dead_count == 0

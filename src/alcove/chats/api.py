@@ -19,6 +19,7 @@ from alcove.chats.models import (
     Message,
     MessageCreate,
     Regenerate,
+    StoredText,
 )
 from alcove.chats.service import ChatService
 from alcove.infra.uploads import UPLOAD_BODY, receive_file
@@ -47,7 +48,7 @@ async def list_chats(
     service: ChatsDep,
     who: PrincipalDep,
     page: PageDep,
-    query: Annotated[str, Query(max_length=200, description="Words to find in titles and messages")] = "",
+    query: Annotated[StoredText, Query(max_length=200, description="Words to find in titles and messages")] = "",
 ) -> Page[Chat]:
     """Lists your chats, pinned ones first, then the latest."""
     return await service.find(who, query, page)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from alcove.infra.problems import Problem
 from alcove.kernel.chat import Citation, Source, Usage
@@ -228,9 +228,20 @@ class ChatDetail(BaseModel):
     messages: list[Message]
 
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE)]
-ModelId = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Ids = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=64)]], Field(max_length=50)]
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        msg = "must not hold the character U+0000"
+        raise ValueError(msg)
+    return text
+
+
+StoredText = Annotated[str, AfterValidator(_storable)]
+"""Text that every database takes."""
+
+Title = Annotated[StoredText, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE)]
+ModelId = Annotated[StoredText, StringConstraints(min_length=1, max_length=300)]
+Id = Annotated[StoredText, StringConstraints(min_length=1, max_length=64)]
+Ids = Annotated[list[Id], Field(max_length=50)]
 
 
 class ChatCreate(BaseModel):
@@ -251,7 +262,7 @@ class ChatUpdate(BaseModel):
     title: Title | None = None
     model: ModelId | None = None
     collection_ids: Ids | None = None
-    current_message_id: str | None = None
+    current_message_id: Id | None = None
     pinned: bool | None = None
 
 
@@ -260,8 +271,8 @@ class MessageCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    parent_id: str | None = None
-    content: Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT)]
+    parent_id: Id | None = None
+    content: Annotated[StoredText, StringConstraints(min_length=1, max_length=MAX_CONTENT)]
     model: ModelId | None = None
     document_ids: Ids = []
 

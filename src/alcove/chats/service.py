@@ -20,7 +20,7 @@ from alcove.chats.ports import ChatDocuments, ChatStore, SessionTraces
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import Conflict, InvalidRequest, NotFound
-from alcove.kernel.ids import new_id
+from alcove.kernel.ids import is_id, new_id
 from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.ports import DEFAULT_MODEL
 from alcove.kernel.principal import Principal
@@ -282,13 +282,14 @@ class ChatService:
         return answer
 
     async def _chat(self, who: Principal, chat_id: str) -> ChatRecord:
-        chat = await self.store.get_chat(who.user_id, chat_id)
+        chat = await self.store.get_chat(who.user_id, chat_id) if is_id(chat_id) else None
         if chat is None:
             raise _no_chat()
         return chat
 
     async def _message(self, who: Principal, chat_id: str, message_id: str) -> MessageRecord:
-        message = await self.store.get_message(who.user_id, chat_id, message_id)
+        are_ids = is_id(chat_id) and is_id(message_id)
+        message = await self.store.get_message(who.user_id, chat_id, message_id) if are_ids else None
         if message is None:
             detail = "There is no such message in this chat."
             raise NotFound(detail)

@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -34,6 +34,7 @@ from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.infra.problems import Problem
 from alcove.kernel.chat import Citation, Source, Usage
 from alcove.kernel.errors import InvalidRequest
+from alcove.kernel.ids import is_id
 from alcove.kernel.pages import Page, PageRequest
 
 chats = Table(
@@ -272,8 +273,8 @@ def _message_values(message: MessageRecord) -> dict[str, Any]:
         "owner_id": message.owner_id,
         "parent_id": message.parent_id,
         "role": message.role,
-        "content": message.content,
-        "reasoning": message.reasoning,
+        "content": _storable(message.content),
+        "reasoning": _storable(message.reasoning),
         "model": message.model,
         "status": message.status.value,
         "error": message.error.model_dump(mode="json") if message.error else None,
@@ -285,6 +286,11 @@ def _message_values(message: MessageRecord) -> dict[str, Any]:
         "created_at": message.created_at,
         "finished_at": message.finished_at,
     }
+
+
+def _storable(text: str) -> str:
+    """Gives a model's text without what databases refuse: U+0000 and halves of surrogate pairs."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _message(row: RowMapping) -> MessageRecord:
@@ -321,7 +327,13 @@ def _write_cursor(chat: ChatRecord) -> str:
 def _read_cursor(cursor: str) -> tuple[bool, datetime, str]:
     try:
         is_pinned, updated_at, chat_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return bool(is_pinned), datetime.fromisoformat(updated_at), str(chat_id)
-    except (ValueError, TypeError) as error:
-        detail = f"cursor: {cursor!r} is not a cursor of this listing; leave it out for the first page."
-        raise InvalidRequest(detail) from error
+        at = datetime.fromisoformat(updated_at)
+        if at.tzinfo is not None and is_id(chat_id):
+            return bool(is_pinned), at.astimezone(UTC), chat_id
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise _bad_cursor(cursor) from error
+    raise _bad_cursor(cursor)
+
+
+def _bad_cursor(cursor: str) -> InvalidRequest:
+    return InvalidRequest(f"cursor: {cursor!r} is not a cursor of this listing; leave it out for the first page.")

@@ -3,7 +3,7 @@ import { useForm } from "@mantine/form";
 import { useMutation } from "@tanstack/react-query";
 import { useLocation } from "@tanstack/react-router";
 import { Terminal } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { ApiProblem } from "@/lib/api";
 import { CopyButton, ErrorNotice } from "@/ui";
 import { setUp } from "./api";
@@ -16,8 +16,21 @@ import { useEnter } from "./useEnter";
 export function SetupPage() {
   const { hash } = useLocation();
   // The part after # is never sent to a server or written into its log.
-  const [token] = useState(() => new URLSearchParams(hash.replace(/^#/, "")).get("token") ?? "");
-  return token === "" ? <TokenMissing /> : <SetupForm token={token} />;
+  const [token, setToken] = useState(() => tokenOf(hash));
+  useEffect(() => {
+    // Another link pasted into this tab changes the part after # alone, which loads no page.
+    const onChange = () => {
+      const found = tokenOf(window.location.hash);
+      if (found !== "") setToken(found);
+    };
+    window.addEventListener("hashchange", onChange);
+    return () => window.removeEventListener("hashchange", onChange);
+  }, []);
+  return token === "" ? <TokenMissing /> : <SetupForm key={token} token={token} />;
+}
+
+function tokenOf(hash: string): string {
+  return new URLSearchParams(hash.replace(/^#/, "")).get("token") ?? "";
 }
 
 function SetupForm({ token }: { token: string }) {
@@ -84,13 +97,18 @@ function TokenMissing() {
 }
 
 function Hint() {
+  const command = `alcove setup-link --data-dir FOLDER --url ${window.location.origin}`;
   return (
     <div className="text-sm leading-relaxed text-ink-soft">
-      <p>The link works once and for an hour. For a new one, run:</p>
-      <div className="mt-2 flex items-center justify-between rounded-lg border border-line bg-sunken py-1 pr-1 pl-3">
-        <code className="font-mono text-sm text-ink">alcove setup-link</code>
-        <CopyButton value="alcove setup-link" label="Copy command" size="sm" />
+      <p>The link works once and for an hour. For a new one, run this on the computer on which Alcove runs:</p>
+      <div className="mt-2 flex items-center justify-between gap-2 rounded-lg border border-line bg-sunken py-1 pr-1 pl-3">
+        <code className="min-w-0 font-mono text-sm [overflow-wrap:anywhere] text-ink">{command}</code>
+        <CopyButton value={command} label="Copy command" size="sm" />
       </div>
+      <p className="mt-2">
+        FOLDER is the data folder that Alcove was started with. In a checkout of the source the command is{" "}
+        <Code>.venv/bin/alcove</Code>.
+      </p>
     </div>
   );
 }

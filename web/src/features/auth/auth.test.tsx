@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { act, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http, HttpResponse } from "msw";
 import { describe, expect, it } from "vitest";
@@ -68,7 +68,18 @@ describe("SetupPage", () => {
   it("explains where the link is when the token is missing", async () => {
     renderPage(<SetupPage />, { path: "/setup" });
     expect(await screen.findByText("Almost there")).toBeInTheDocument();
-    expect(screen.getByText("alcove setup-link")).toBeInTheDocument();
+    expect(screen.getByText(`alcove setup-link --data-dir FOLDER --url ${window.location.origin}`)).toBeInTheDocument();
+  });
+
+  it("shows the form when the right link is pasted into the same tab", async () => {
+    renderPage(<SetupPage />, { path: "/setup", route: "/setup" });
+    expect(await screen.findByText("Almost there")).toBeInTheDocument();
+    act(() => {
+      window.history.replaceState(null, "", "#token=abc");
+      window.dispatchEvent(new Event("hashchange"));
+    });
+    expect(await screen.findByLabelText("Your name")).toBeInTheDocument();
+    window.history.replaceState(null, "", window.location.pathname);
   });
 
   it("makes the first account with the token from the address", async () => {
@@ -112,7 +123,7 @@ describe("SetupPage", () => {
     await user.type(screen.getByLabelText("Email"), "ada@example.org");
     await user.type(screen.getByLabelText("Password"), "seven horses run{Enter}");
     expect(await screen.findByRole("alert")).toHaveTextContent("This setup link does not work any more");
-    expect(screen.getByText("alcove setup-link")).toBeInTheDocument();
+    expect(screen.getByText(/alcove setup-link --data-dir/)).toBeInTheDocument();
   });
 });
 

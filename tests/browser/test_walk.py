@@ -111,6 +111,36 @@ def test_stop_edit_regenerate_and_branches(alcove: Alcove, page: Page):
     expect(page.get_by_role("article").last).to_contain_text("word0")
 
 
+def test_end_of_chat_stays_in_view_unless_the_reader_scrolls_up(alcove: Alcove, page: Page):
+    page.set_viewport_size({"width": 1000, "height": 600})
+    sign_in(page, alcove)
+    choose_model(page, "citing")
+    thread = page.get_by_test_id("thread")
+    for number in range(6):
+        if number % 2 == 1:
+            thread.hover()
+            page.mouse.wheel(0, -5000)
+        ask(page, f"Question {number}? " + "Some more words. " * 12 * (number % 3))
+        expect(page.get_by_role("article")).to_have_count(2 * number + 2)
+        expect(page.get_by_role("article").last).to_contain_text("Agnes Thornbury")
+        expect(page.get_by_role("button", name=re.compile("Stop answering"))).to_be_hidden()
+        page.wait_for_timeout(300)
+        assert bottom_of_last_message(page) <= top_of_composer(page), f"the end is hidden after question {number}"
+    choose_model(page, "slow")
+    ask(page, "Count")
+    expect(page.get_by_role("article").last).to_contain_text("word9")
+    thread.hover()
+    page.mouse.wheel(0, -400)
+    expect(page.get_by_role("button", name="Jump to the latest message")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert bottom_of_last_message(page) > top_of_composer(page), "scrolling up was not respected"
+    page.get_by_role("button", name="Jump to the latest message").click()
+    page.get_by_role("button", name=re.compile("Stop answering")).click()
+    expect(page.get_by_text("You stopped this answer")).to_be_in_viewport(ratio=1)
+    page.wait_for_timeout(300)
+    assert bottom_of_last_message(page) <= top_of_composer(page)
+
+
 def test_hostile_answer_runs_nothing_and_asks_nobody(alcove: Alcove, page: Page):
     sign_in(page, alcove)
     choose_model(page, "hostile")
@@ -159,6 +189,14 @@ def ask(page: Page, text: str) -> None:
     message.fill(text)
     message.press("Enter")
     expect(page).to_have_url(re.compile(r"/c/"))
+
+
+def bottom_of_last_message(page: Page) -> float:
+    return page.get_by_role("article").last.evaluate("element => element.getBoundingClientRect().bottom")
+
+
+def top_of_composer(page: Page) -> float:
+    return page.get_by_test_id("thread").evaluate("element => element.getBoundingClientRect().bottom")
 
 
 def pdf(folder: Path) -> Path:

@@ -11,6 +11,9 @@ import { Announcer } from "./Announcer";
 import { AssistantMessage } from "./AssistantMessage";
 import { UserMessage } from "./UserMessage";
 
+/** The latest messages have their true height at once; those far above the end are drawn when they come into view. */
+const ALWAYS_DRAWN = 4;
+
 type ThreadProps = {
   detail: ChatDetail;
   tree: Tree;
@@ -37,6 +40,11 @@ export function Thread({ detail, tree, path, asking, shown, onOpenSource, compos
   useEffect(() => {
     if (pending !== null) jump();
   }, [pending, jump]);
+  // A new answer under the path: the stored question has just taken the place of the one on its way.
+  const runningId = path.at(-1)?.status === "streaming" ? path.at(-1)?.id : undefined;
+  useEffect(() => {
+    if (runningId !== undefined) jump();
+  }, [runningId, jump]);
 
   const onSwitch = useCallback(
     (message: Message) => {
@@ -61,7 +69,7 @@ export function Thread({ detail, tree, path, asking, shown, onOpenSource, compos
     [ask],
   );
 
-  const isRunning = path.at(-1)?.status === "streaming";
+  const isRunning = runningId !== undefined;
   const editedAt = pending === null ? -1 : path.findIndex((message) => message.parent_id === pending.parentId);
   const visible = editedAt === -1 ? path : path.slice(0, editedAt);
   const isEmpty = path.length === 0 && pending === null;
@@ -73,10 +81,10 @@ export function Thread({ detail, tree, path, asking, shown, onOpenSource, compos
           <div ref={content} className={`mx-auto flex w-full max-w-[47rem] flex-col px-4 sm:px-6 ${isEmpty ? "min-h-full" : "pt-4 pb-8"}`}>
             {isEmpty ? empty : null}
             <div className="flex flex-col gap-3">
-              {visible.map((message) => (
+              {visible.map((message, index) => (
                 <div
                   key={message.id}
-                  className={message.status === "streaming" ? "" : "[contain-intrinsic-size:auto_180px] [content-visibility:auto]"}
+                  className={index >= visible.length - ALWAYS_DRAWN ? "" : "[contain-intrinsic-size:auto_180px] [content-visibility:auto]"}
                 >
                   {message.role === "user" ? (
                     <UserMessage

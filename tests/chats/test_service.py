@@ -377,3 +377,13 @@ def test_title_is_the_first_line_cut_at_a_word():
     assert title_of("   \n") == "New chat"
     assert title_of("word " * 30) == "word word word word word word word word word word word word…"
     assert len(title_of("x" * 500)) <= 61
+
+
+async def test_a_chat_keeps_the_model_that_answered_first(room: Room, ada):
+    """Adding a model server changes the default; a chat with private documents must not move there by itself."""
+    chat = await room.service.create(ada, ChatCreate())
+    assert chat.model is None
+    _, answer = await room.service.ask(ada, chat.id, MessageCreate(content="Hi"))
+    await finished(room, ada, chat.id, answer.id)
+    again, _ = await room.service.get(ada, chat.id)
+    assert again.model == "scripted"

@@ -276,7 +276,9 @@ class ChatService:
         )
         place.message_id = answer.id
         title = title_of(question.content) if to_add and question.parent_id is None else None
-        if not await self.store.add_messages([*to_add, answer], title=title, model=model):
+        # A chat keeps the model that answered first: a default that changes must not send it elsewhere without a word.
+        kept = model or (chosen.info.id if chat.model is None else None)
+        if not await self.store.add_messages([*to_add, answer], title=title, model=kept):
             raise _no_chat()
         self.answers.start(answer, tuple(each.id for each in question.documents), turn, place)
         return answer

@@ -238,7 +238,7 @@ class TraceIntake:
             await self._store.write(changes)
         except Unavailable:
             raise
-        except Exception as error:  # noqa: BLE001  one trace must not stop the rest, and its text is not for logs
+        except Exception as error:
             if len(changes) == 1:
                 if isinstance(changes[0], Erasure):  # a promise: it stays first in the journal until it is kept
                     detail = f"A deletion of traces cannot be carried out ({type(error).__name__}); it is tried again."

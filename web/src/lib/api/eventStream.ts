@@ -22,7 +22,7 @@ export type FollowOptions = {
 };
 
 const FIRST_WAIT_MS = 400;
-const LONGEST_WAIT_MS = 15_000;
+const LONGEST_WAIT_MS = 5_000;
 
 /**
  * Follows a stream of events until `onEvent` says "end" or the signal aborts. A lost connection is opened again, after

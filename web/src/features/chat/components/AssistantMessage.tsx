@@ -113,7 +113,7 @@ function Reasoning({ text, isLive }: { text: string; isLive: boolean }) {
 }
 
 function StatusLine({ answer }: { answer: Answer }) {
-  const text = !answer.isConnected ? "Connection lost. Trying again…" : answer.detail || FALLBACK[answer.phase];
+  const text = !answer.isConnected ? "Connection lost. Trying to reach the server again…" : answer.detail || FALLBACK[answer.phase];
   return (
     <p className="flex items-center gap-2.5 py-1 text-sm text-ink-soft">
       <span className="flex gap-1" aria-hidden>
@@ -139,7 +139,7 @@ const FALLBACK: Record<Answer["phase"], string> = {
 };
 
 function Reconnecting() {
-  return <p className="mt-2 text-sm text-ink-faint">Connection lost. The answer goes on; trying to follow it again…</p>;
+  return <p className="mt-2 text-sm text-ink-faint">Connection lost. Trying to reach the server again…</p>;
 }
 
 /** How an answer ended when it did not end well, and the way on. */

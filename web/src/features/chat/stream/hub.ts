@@ -19,13 +19,13 @@ const MOST_CONNECTIONS = 3;
 export class AnswerHub {
   readonly #entries = new Map<string, Entry>();
   readonly #onFinal: (message: Message) => void;
-  readonly #onRefused: (chatId: string, problem: unknown) => void;
+  readonly #onStale: (chatId: string) => void;
   #frame: number | null = null;
   readonly #changed = new Set<Entry>();
 
-  constructor(onFinal: (message: Message) => void, onRefused: (chatId: string, problem: unknown) => void) {
+  constructor(onFinal: (message: Message) => void, onStale: (chatId: string) => void) {
     this.#onFinal = onFinal;
-    this.#onRefused = onRefused;
+    this.#onStale = onStale;
   }
 
   /** Starts (or goes on) listening to an answer. */
@@ -68,12 +68,18 @@ export class AnswerHub {
 
   async #read(messageId: string, entry: Entry, controller: AbortController): Promise<void> {
     const { chatId } = entry;
+    let wasLost = false;
     try {
       await followEvents({
         url: `/api/v1/chats/${encodeURIComponent(chatId)}/messages/${encodeURIComponent(messageId)}/events`,
         signal: controller.signal,
         lastEventId: entry.answer.lastEventId === 0 ? null : entry.answer.lastEventId,
-        onConnection: (state) => this.#apply(entry, { type: "connection", isConnected: state === "open" }),
+        onConnection: (state) => {
+          this.#apply(entry, { type: "connection", isConnected: state === "open" });
+          // The server may have been started anew meanwhile, and have ended the answer.
+          if (state === "open" && wasLost) this.#onStale(chatId);
+          wasLost = state === "lost";
+        },
         onEvent: (raw) => {
           const event = parseAnswerEvent(raw);
           if (event === null) return "continue";
@@ -83,7 +89,7 @@ export class AnswerHub {
       });
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      this.#onRefused(chatId, error);
+      this.#onStale(chatId);
     } finally {
       if (entry.controller === controller) entry.controller = null;
     }

@@ -43,6 +43,11 @@ export function DocumentList({ collectionId, onOpen }: DocumentListProps) {
   const documents = query.data.pages.flatMap((page) => page.items);
   return (
     <>
+      {query.isError ? (
+        <div className="mb-4">
+          <ErrorNotice error={query.error} title="This list is not up to date" onRetry={() => void query.refetch()} />
+        </div>
+      ) : null}
       <DropZone onFiles={uploads.add} isLarge={documents.length === 0 && uploads.uploads.length === 0} />
       <UploadList uploads={uploads.uploads} onDismiss={uploads.dismiss} onRetry={uploads.retry} />
       {documents.length > 0 ? (

@@ -65,6 +65,11 @@ function Collections({ newButton }: { newButton: React.ReactNode }) {
   }
   return (
     <>
+      {query.isError ? (
+        <div className="mb-4">
+          <ErrorNotice error={query.error} title="This list is not up to date" onRetry={() => void query.refetch()} />
+        </div>
+      ) : null}
       {collections.length > FEW || query.hasNextPage || text ? (
         <TextInput
           className="mb-4 max-w-sm"

@@ -2,7 +2,7 @@ import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, use, useEffect, useState, useSyncExternalStore } from "react";
 import type { ChatDetail, Message } from "@/lib/api";
 import { notifyError } from "@/ui";
-import { chatQuery, deleteChat } from "./api/chats";
+import { chatQuery, deleteChat, getChat } from "./api/chats";
 import { Deletions } from "./deletions";
 import { AnswerHub } from "./stream/hub";
 import type { Answer } from "./stream/reducer";
@@ -71,6 +71,15 @@ export function mergeMessages(queryClient: QueryClient, chatId: string, messages
     const current = isCurrent ? (messages.at(-1)?.id ?? null) : detail.chat.current_message_id;
     return { chat: { ...detail.chat, current_message_id: current }, messages: [...kept, ...incoming.values()] };
   });
+}
+
+/** Asks for the title alone: the messages kept here may be newer than those of the answer. */
+export async function refreshTitle(queryClient: QueryClient, chatId: string): Promise<void> {
+  const fresh = await getChat(chatId).catch(() => null);
+  if (fresh === null) return;
+  queryClient.setQueryData(chatQuery(chatId).queryKey, (detail: ChatDetail | undefined) =>
+    detail ? { ...detail, chat: { ...detail.chat, title: fresh.chat.title } } : detail,
+  );
 }
 
 function createSession(queryClient: QueryClient): ChatSession {

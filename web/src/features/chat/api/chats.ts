@@ -17,9 +17,12 @@ export const chatListQuery = (query: string) =>
 export const chatQuery = (chatId: string) =>
   queryOptions({
     queryKey: ["chats", "detail", chatId],
-    queryFn: async ({ signal }): Promise<ChatDetail> =>
-      dataOf(await api.GET("/api/v1/chats/{chat_id}", { params: { path: { chat_id: chatId } }, signal })),
+    queryFn: ({ signal }) => getChat(chatId, signal),
   });
+
+export async function getChat(chatId: string, signal?: AbortSignal): Promise<ChatDetail> {
+  return dataOf(await api.GET("/api/v1/chats/{chat_id}", { params: { path: { chat_id: chatId } }, ...(signal ? { signal } : {}) }));
+}
 
 export async function createChat(body: { title?: string; model?: string | null; collection_ids?: string[] }): Promise<Chat> {
   return dataOf(await api.POST("/api/v1/chats", { body }));

@@ -4,7 +4,7 @@ import type { Message, MessagesCreated } from "@/lib/api";
 import { notifyError } from "@/ui";
 import { chatQuery } from "../api/chats";
 import { regenerateMessage, sendMessage, stopMessage } from "../api/messages";
-import { mergeMessages, useChatSession } from "../session";
+import { mergeMessages, refreshTitle, useChatSession } from "../session";
 
 export type Question = { content: string; parentId: string | null; documentIds: string[]; model: string | null };
 
@@ -55,11 +55,13 @@ export function useAsk(chatId: string) {
           document_ids: question.documentIds,
         });
         begin([created.user_message, created.assistant_message]);
+        // The first question names the chat, also when it is asked again in other words.
+        if (question.parentId === null) void refreshTitle(queryClient, chatId);
       });
       setPending(null);
       return isSent;
     },
-    [guard, begin, chatId],
+    [queryClient, guard, begin, chatId],
   );
 
   const regenerate = useCallback(

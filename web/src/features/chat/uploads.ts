@@ -1,4 +1,4 @@
-import { chatUploadUrl, type Document, messageOf, uploadFile, type UploadOptions } from "@/lib/api";
+import { ApiProblem, canRetryFile, chatUploadUrl, type Document, messageOf, uploadFile, type UploadOptions } from "@/lib/api";
 import { deleteDocument, getDocument, retryDocument } from "./api/documents";
 
 /** A file on its way into a chat. */
@@ -153,9 +153,12 @@ export class UploadStore {
         progress: 1,
         activity: isReady ? "Ready" : "",
         error: isReady ? null : (document.error?.detail ?? "This file could not be read."),
+        canRetry: canRetryFile(document.error?.code),
       });
     } catch (error) {
-      if (!signal.aborted) this.#patch(chatId, slot, { status: "failed", activity: "", error: messageOf(error) });
+      if (signal.aborted) return;
+      const canRetry = !(error instanceof ApiProblem) || canRetryFile(error.code);
+      this.#patch(chatId, slot, { status: "failed", activity: "", error: messageOf(error), canRetry });
     }
   }
 

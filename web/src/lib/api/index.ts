@@ -1,5 +1,5 @@
 export { api, dataOf } from "./client";
-export { ApiProblem, messageOf, problemOf, unreachable } from "./problem";
+export { ApiProblem, canRetryFile, messageOf, problemOf, unreachable } from "./problem";
 export { authStateQuery, useUser } from "./authState";
 export { followEvents, type FollowOptions, type ServerEvent } from "./eventStream";
 export { collectionsQuery, modelsQuery } from "./queries";

@@ -36,6 +36,21 @@ function titleOf(status: number): string {
   return "The request was refused";
 }
 
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  "damaged_document",
+  "document_too_large",
+  "empty_file",
+  "encrypted_document",
+  "no_text_layer",
+  "too_large",
+  "unsupported_media",
+]);
+
+/** False when the file itself is what is wrong: sending or reading it again changes nothing. */
+export function canRetryFile(code: string | undefined): boolean {
+  return code === undefined || !FINAL_CODES.has(code);
+}
+
 /** The problem for a request that got no answer at all. */
 export function unreachable(cause: unknown): ApiProblem {
   const problem = new ApiProblem({

@@ -1,6 +1,6 @@
 import { Button, Progress } from "@mantine/core";
 import { CircleAlert, Download, FileText, ScanText, Trash2, TriangleAlert } from "lucide-react";
-import { type Document, documentFileUrl } from "@/lib/api";
+import { canRetryFile, type Document, documentFileUrl } from "@/lib/api";
 import { formatBytes, plural } from "@/lib/format";
 import { RelativeTime } from "@/ui";
 import { ActionsMenu } from "@/ui/ActionsMenu";
@@ -46,7 +46,7 @@ export function DocumentRow({ document, isRetrying, onOpen, onRetry, onDelete }:
           </Note>
         ))}
       </div>
-      {document.status === "failed" ? (
+      {document.status === "failed" && canRetryFile(document.error?.code) ? (
         <Button size="xs" variant="default" loading={isRetrying} onClick={() => onRetry(document)} aria-label={`Retry ${document.name}`}>
           Retry
         </Button>

@@ -4,7 +4,7 @@ import { http, HttpResponse } from "msw";
 import { useState } from "react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { CollectionRef } from "@/lib/api";
-import { modelOf } from "@/testing/fixtures";
+import { ADA, modelOf } from "@/testing/fixtures";
 import { renderPage } from "@/testing/render";
 import { server } from "@/testing/server";
 import type { Attachment } from "../uploads";
@@ -57,6 +57,7 @@ function setup({ attachments = [], onStop = null }: Options = {}) {
 describe("Composer", () => {
   beforeEach(() =>
     server.use(
+      http.get("*/api/v1/auth/state", () => HttpResponse.json({ setup_required: false, user: ADA, csrf_token: "t", version: "0" })),
       http.get("*/api/v1/models", () =>
         HttpResponse.json({
           items: [modelOf({}), modelOf({ id: "qwen2.5:0.5b", name: "qwen2.5:0.5b", is_default: false, is_generative: true })],

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Check, ChevronDown, Quote } from "lucide-react";
 import { useState } from "react";
 import { type ModelCard, modelsQuery } from "@/lib/api";
+import { ModelsNotice } from "./ModelsNotice";
 
 type ModelPickerProps = { value: string | null; onChange: (model: string | null) => void };
 
@@ -65,7 +66,9 @@ export function ModelPicker({ value, onChange }: ModelPickerProps) {
           {shown.length === 0 ? <Combobox.Empty>No model found</Combobox.Empty> : null}
         </Combobox.Options>
         {data?.notice ? (
-          <div className="mt-1 border-t border-line px-2.5 py-2.5 text-xs leading-relaxed text-ink-soft">{data.notice}</div>
+          <div className="mt-1 border-t border-line px-2.5 py-2.5 text-xs leading-relaxed text-ink-soft">
+            <ModelsNotice notice={data.notice} />
+          </div>
         ) : null}
       </Combobox.Dropdown>
     </Combobox>

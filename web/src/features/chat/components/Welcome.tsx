@@ -3,6 +3,7 @@ import { FileUp, GitCompare, Info, ListChecks, type LucideIcon, Quote, SquarePen
 import { modelsQuery, useUser } from "@/lib/api";
 import { Logo } from "@/ui";
 import { chosenModel } from "./ModelPicker";
+import { ModelsNotice } from "./ModelsNotice";
 
 type WelcomeProps = { model: string | null; onPick: (text: string) => void; onBrowse: () => void };
 
@@ -68,7 +69,7 @@ export function Welcome({ model, onPick, onBrowse }: WelcomeProps) {
       {data?.notice ? (
         <p className="mt-5 flex gap-2.5 px-1 text-sm leading-relaxed text-pretty text-ink-faint">
           <Info size={16} className="mt-[0.22rem] shrink-0" aria-hidden />
-          {data.notice}
+          <ModelsNotice notice={data.notice} />
         </p>
       ) : null}
     </div>

@@ -10,10 +10,10 @@ export function SourceList({ message, shown, onOpen }: SourceListProps) {
   const cited = citedNumbers(message);
   const first = message.sources.filter((source) => cited.has(source.number));
   const others = message.sources.filter((source) => !cited.has(source.number));
-  const visible = isOpen || first.length === 0 ? [...first, ...others] : first;
-  const limited = isOpen ? visible : visible.slice(0, 6);
+  const limited = isOpen ? [...first, ...others] : first.slice(0, 6);
   const hidden = message.sources.length - limited.length;
-  if (message.sources.length === 0) return null;
+  // Passages that were found but that nothing rests on would look like evidence.
+  if (first.length === 0) return null;
   return (
     <section aria-label="Sources" className="mt-4">
       <ul className="flex flex-wrap gap-2">

@@ -67,7 +67,7 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           {...form.getInputProps("base_url")}
         />
         <PasswordInput
-          label={provider === "ollama" ? "API key (seldom needed)" : "API key"}
+          label={provider === "ollama" ? "API key (optional, seldom needed)" : "API key (optional)"}
           description={
             hasKey
               ? `Stored: ${keyText(deployment.api_key_hint)}. Leave this empty to keep it.`

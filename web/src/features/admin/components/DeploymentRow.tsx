@@ -1,6 +1,7 @@
 import { Badge, Button, Switch, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { CircleAlert, CircleCheck, Pencil, Trash2 } from "lucide-react";
+import { useEffect } from "react";
 import type { Deployment, DeploymentTest } from "@/lib/api";
 import { plural } from "@/lib/format";
 import { formatDuration } from "@/lib/time";
@@ -14,11 +15,15 @@ import { keyText, providerLabel, SOURCES } from "../model/deployment";
 import { DeploymentDialog } from "./DeploymentDialog";
 
 /** One model server: where it is, whether it answers, and what it offers. */
-export function DeploymentRow({ deployment }: { deployment: Deployment }) {
+export function DeploymentRow({ deployment, isJustAdded }: { deployment: Deployment; isJustAdded: boolean }) {
   const [isEditing, editing] = useDisclosure(false);
   const update = useUpdateDeployment();
   const remove = useDeleteDeployment();
   const test = useTestDeployment();
+  const { mutate: runTest } = test;
+  useEffect(() => {
+    if (isJustAdded) runTest(deployment.id, { onError: (error) => notifyError("The test could not be run", error) });
+  }, [isJustAdded, runTest, deployment.id]);
   const source = SOURCES[deployment.source];
   const isOurs = deployment.source === "admin";
   const wanted = update.isPending ? update.variables.change.enabled : null;

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Plus, Server } from "lucide-react";
+import { useState } from "react";
 import { EmptyState, ErrorNotice, Loading } from "@/ui";
 import { Panel } from "@/ui/Panel";
 import { useCreateDeployment } from "../api/useCreateDeployment";
@@ -11,6 +12,7 @@ import { DeploymentRow } from "./DeploymentRow";
 /** The model servers Alcove may ask. */
 export function DeploymentsSection() {
   const [isCreating, creating] = useDisclosure(false);
+  const [addedId, setAddedId] = useState<string | null>(null);
   const query = useDeployments();
   const create = useCreateDeployment();
   const deployments = query.data?.pages.flatMap((page) => page.items) ?? [];
@@ -43,7 +45,7 @@ export function DeploymentsSection() {
         ) : (
           <ul aria-label="Model servers">
             {deployments.map((deployment) => (
-              <DeploymentRow key={deployment.id} deployment={deployment} />
+              <DeploymentRow key={deployment.id} deployment={deployment} isJustAdded={deployment.id === addedId} />
             ))}
           </ul>
         )}
@@ -52,7 +54,8 @@ export function DeploymentsSection() {
         opened={isCreating}
         onClose={creating.close}
         onSubmit={async (values) => {
-          await create.mutateAsync(values);
+          const { id } = await create.mutateAsync(values);
+          setAddedId(id);
         }}
       />
     </>

@@ -18,7 +18,7 @@ export function UsersSection() {
     <>
       <Panel
         title="Users"
-        description="Each sees only their own chats, collections and keys."
+        description="Each sees only their own chats, collections and keys. Administrators can open everyone’s traces, which hold questions and answers."
         actions={
           <Button leftSection={<Plus size={16} aria-hidden />} onClick={creating.open}>
             Add user

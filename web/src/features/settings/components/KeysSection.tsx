@@ -59,7 +59,7 @@ export function KeysSection() {
         ) : null}
       </Panel>
       <Panel title="Use it" description="Any client of the OpenAI interface works with this address.">
-        <Examples origin={window.location.origin} secret="$ALCOVE_KEY" model={model} />
+        <Examples origin={window.location.origin} secret="$ALCOVE_API_KEY" model={model} />
       </Panel>
       <NewKeyDialog opened={isCreating} model={model} onClose={creating.close} />
     </>

@@ -9,9 +9,12 @@ export function curlExample({ origin, secret, model }: Example): string {
 }
 
 export function pythonExample({ origin, secret, model }: Example): string {
-  return `from openai import OpenAI
+  // A name of the shell is read from the environment; Python would take it for the key itself.
+  const isVariable = secret.startsWith("$");
+  const key = isVariable ? `os.environ["${secret.slice(1)}"]` : `"${secret}"`;
+  return `${isVariable ? "import os\n\n" : ""}from openai import OpenAI
 
-client = OpenAI(base_url="${origin}/v1", api_key="${secret}")
+client = OpenAI(base_url="${origin}/v1", api_key=${key})
 answer = client.chat.completions.create(
     model="${model}",
     messages=[{"role": "user", "content": "Hello"}],

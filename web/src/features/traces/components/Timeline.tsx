@@ -122,13 +122,14 @@ function Axis({ totalMs }: { totalMs: number }) {
       <span className="px-3 py-2 font-medium">Observation</span>
       <span className="hidden py-2 pr-3 text-right font-medium sm:block">Took</span>
       <span className="relative mr-3 overflow-hidden">
-        {axisTicks(totalMs, 4).map((at) => (
+        {axisTicks(totalMs, 4).map((at, index) => (
           <span
             key={at}
             className="absolute inset-y-0 flex items-center border-l border-line pl-1 whitespace-nowrap tabular-nums"
             style={{ left: `${(at / totalMs) * 100}%` }}
           >
-            {at === 0 ? "0" : durationText(at)}
+            {/* A phone has room for every other label; the lines stay. */}
+            <span className={index % 2 === 1 ? "hidden sm:inline" : ""}>{at === 0 ? "0" : durationText(at)}</span>
           </span>
         ))}
       </span>

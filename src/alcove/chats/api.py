@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -142,11 +143,7 @@ async def upload_document(
 ) -> Document:
     """Takes a document into the chat's own collection; later questions in this chat are answered from it."""
     collection = await service.own_collection(who, chat_id)
-    await documents.check_room(who, collection.id)
-    received = await receive_file(
-        request, folder=documents.blobs.incoming, max_bytes=documents.settings.max_upload_bytes
-    )
-    document, is_new = await documents.add(who, collection.id, received)
+    document, is_new = await documents.receive(who, collection.id, partial(receive_file, request))
     if not is_new:
         response.status_code = 200
     return Document.of(document)

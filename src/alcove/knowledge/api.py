@@ -1,5 +1,6 @@
 """Routes of collections and documents, under `/api/v1/knowledge`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 from urllib.parse import quote
@@ -96,9 +97,7 @@ async def upload_document(
     service: DocumentsDep, who: PrincipalDep, collection_id: str, request: Request, response: Response
 ) -> Document:
     """Takes a document in; it is read in the background. The 202 is given once the file and its job are safe on disk."""
-    await service.check_room(who, collection_id)
-    received = await receive_file(request, folder=service.blobs.incoming, max_bytes=service.settings.max_upload_bytes)
-    document, is_new = await service.add(who, collection_id, received)
+    document, is_new = await service.receive(who, collection_id, partial(receive_file, request))
     if not is_new:
         response.status_code = 200
     return Document.of(document)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from alcove.infra.uploads import ReceivedFile
 from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.ports import Embeddings, ModelInfo
 from alcove.knowledge.models import (
@@ -151,5 +152,17 @@ class DocumentParser(Protocol):
 
         Raises:
             AlcoveError: When it cannot be read, with the reason.
+        """
+        ...
+
+
+class FileReceiver(Protocol):
+    """Receives the file that somebody is sending."""
+
+    async def __call__(self, *, folder: Path, max_bytes: int) -> ReceivedFile:
+        """Receives it into a folder, synced.
+
+        Raises:
+            AlcoveError: When there is none, or it is larger than `max_bytes`.
         """
         ...

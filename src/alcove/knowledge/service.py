@@ -26,7 +26,7 @@ from alcove.knowledge.models import (
     SearchRequest,
     Stage,
 )
-from alcove.knowledge.ports import KnowledgeStore, TextEmbedder
+from alcove.knowledge.ports import FileReceiver, KnowledgeStore, TextEmbedder
 from alcove.knowledge.retrieval import Retriever
 
 _CHAT_FILES = "Files of this chat"
@@ -217,6 +217,16 @@ class DocumentService:
             detail = f"{collection.name!r} is full: it holds {self.settings.max_documents} documents, the most allowed."
             raise Conflict(detail)
         return collection
+
+    async def receive(self, who: Principal, collection_id: str, receive: FileReceiver) -> tuple[DocumentRecord, bool]:
+        """Takes in a file that is being sent, if the collection can take another; gives what `add` gives.
+
+        Raises:
+            AlcoveError: As `check_room`, `receive` and `add` do; nothing is received when there is no room.
+        """
+        await self.check_room(who, collection_id)
+        received = await receive(folder=self.blobs.incoming, max_bytes=self.settings.max_upload_bytes)
+        return await self.add(who, collection_id, received)
 
     async def add(self, who: Principal, collection_id: str, received: ReceivedFile) -> tuple[DocumentRecord, bool]:
         """Takes a received file in and queues its reading; gives the document, and whether it is new.

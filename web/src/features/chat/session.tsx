@@ -58,9 +58,16 @@ export function usePendingDeletions(): ReadonlySet<string> {
   );
 }
 
-/** Puts messages into the kept copy of their chat: replaced where known, else added. */
+/**
+ * Puts messages into the kept copy of their chat: replaced where known, else added. A load of the chat that is under way
+ * began before these messages were known and would undo them, so it is given up and begun anew.
+ */
 export function mergeMessages(queryClient: QueryClient, chatId: string, messages: readonly Message[], isCurrent: boolean): void {
-  queryClient.setQueryData(chatQuery(chatId).queryKey, (detail: ChatDetail | undefined) => {
+  const { queryKey } = chatQuery(chatId);
+  const state = queryClient.getQueryState(queryKey);
+  const isOvertaken = state?.fetchStatus === "fetching" && state.data !== undefined;
+  if (isOvertaken) void queryClient.cancelQueries({ queryKey });
+  queryClient.setQueryData(queryKey, (detail: ChatDetail | undefined) => {
     if (!detail) return detail;
     const incoming = new Map(messages.map((message) => [message.id, message]));
     const kept = detail.messages.map((message) => {
@@ -71,6 +78,7 @@ export function mergeMessages(queryClient: QueryClient, chatId: string, messages
     const current = isCurrent ? (messages.at(-1)?.id ?? null) : detail.chat.current_message_id;
     return { chat: { ...detail.chat, current_message_id: current }, messages: [...kept, ...incoming.values()] };
   });
+  if (isOvertaken) void queryClient.invalidateQueries({ queryKey });
 }
 
 /** Asks for the title alone: the messages kept here may be newer than those of the answer. */

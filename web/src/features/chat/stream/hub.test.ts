@@ -37,9 +37,21 @@ describe("AnswerHub", () => {
     const onFinal = vi.fn();
     const hub = new AnswerHub(onFinal, vi.fn());
     for (let time = 0; time < 3; time += 1) hub.follow("c1", "m1");
-    await vi.waitFor(() => expect(onFinal).toHaveBeenCalledOnce());
+    await vi.waitFor(() => expect(onFinal).toHaveBeenCalled());
     hub.follow("c1", "m1");
     expect(opened).toBe(1);
+  });
+
+  it("hands the end over again to whoever still takes the answer for a running one", async () => {
+    const stored = messageOf({ id: "m1", content: "Hello" });
+    server.use(http.get(EVENTS, () => sse([1, "done", { message: stored }])));
+    const onFinal = vi.fn<(message: Message) => void>();
+    const hub = new AnswerHub(onFinal, vi.fn());
+    hub.follow("c1", "m1");
+    await vi.waitFor(() => expect(onFinal).toHaveBeenCalledOnce());
+    hub.follow("c1", "m1");
+    expect(onFinal).toHaveBeenCalledTimes(2);
+    expect(onFinal).toHaveBeenLastCalledWith(stored);
   });
 
   it("keeps at most three connections, and resumes the one it gave up", async () => {

@@ -28,11 +28,16 @@ export class AnswerHub {
     this.#onStale = onStale;
   }
 
-  /** Starts (or goes on) listening to an answer. */
+  /** Starts (or goes on) listening to an answer. Of one that has ended, the end is handed over again. */
   follow(chatId: string, messageId: string): void {
     const entry = this.#entry(messageId, chatId);
     entry.chatId = chatId;
-    if (entry.controller !== null || entry.answer.final !== null) return;
+    if (entry.answer.final !== null) {
+      // Who asks has an older state of it: loaded while it was being written, arrived after its end.
+      this.#onFinal(entry.answer.final);
+      return;
+    }
+    if (entry.controller !== null) return;
     this.#makeRoom();
     const controller = new AbortController();
     entry.controller = controller;

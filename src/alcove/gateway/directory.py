@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 
 from alcove.gateway.models import Deployment, DeploymentSource, GatewaySettings, ListedModel, Provider
-from alcove.gateway.ports import Cipher, DeploymentStore, PriceBook, Upstream, UpstreamFactory
+from alcove.gateway.ports import Cipher, DeploymentStore, PriceBook, Target, Upstream, UpstreamFactory
 from alcove.infra.secrets import Undecryptable
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError
@@ -180,6 +180,18 @@ class DeploymentDirectory:
             await self._ask_again()
             entry = self._find(model_id)
         return entry.embedding if entry is not None else None
+
+    async def target(self, model_id: str) -> Target | None:
+        """Gives the model of that id on the deployment that has it, of whatever kind; None when none has."""
+        entry = self._find(model_id)
+        if entry is None:
+            await self._ask_again()
+            entry = self._find(model_id)
+        if entry is None:
+            return None
+        return Target(
+            deployment=entry.info.owned_by, info=entry.info, upstream_id=entry.upstream_id, upstream=entry.upstream
+        )
 
     def _find(self, model_id: str) -> _Entry | None:
         entry = self._entries.get(model_id)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
 from alcove.infra.http import HttpLimits, Url
-from alcove.kernel.ports import ModelInfo
+from alcove.kernel.ports import ModelInfo, ModelKind
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _RESERVED = frozenset({"alcove", "agent", "knowledge", "pipe", "memory", "discovered"})
@@ -78,7 +78,7 @@ class ListedModel:
     """
 
     id: str
-    kind: Literal["chat", "embedding"] = "chat"
+    kind: ModelKind = "chat"
     created: int = 0
     description: str = ""
     capabilities: tuple[str, ...] = ()
@@ -233,7 +233,7 @@ class ModelCard(BaseModel):
 
     id: str
     name: str
-    kind: Literal["chat", "embedding"]
+    kind: ModelKind
     provider: str
     description: str
     is_default: bool

@@ -1,12 +1,14 @@
 """What the gateway needs of others."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from alcove.gateway.calls import Call, CallKind, Outcome, UsageRow
 from alcove.gateway.models import Deployment, ListedModel
 from alcove.infra.http import Url
-from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo
+from alcove.kernel.errors import AlcoveError
+from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, Served
 from alcove.kernel.principal import Principal
 
 
@@ -42,12 +44,30 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where a deployment takes requests of OpenAI's protocol as they are.
+
+    Attributes:
+        base: The address up to and including `/v1`.
+        headers: What goes with every request, the key among it.
+    """
+
+    base: Url
+    headers: Mapping[str, str]
+
+
 class Upstream(Protocol):
     """One deployment, opened."""
 
     @property
     def provider_name(self) -> str:
         """Gives who serves its models: OpenTelemetry's `gen_ai.provider.name`, also what prices go by."""
+        ...
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Gives where it takes requests of OpenAI's protocol as they are; None where its protocol is another."""
         ...
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
@@ -77,6 +97,136 @@ class UpstreamFactory(Protocol):
 
     def open(self, deployment: Deployment) -> Upstream:
         """Gives the deployment, ready for use; nothing is sent yet."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """A model on a deployment that is to be asked.
+
+    Attributes:
+        deployment: Name of the deployment.
+        info: How the model is known here.
+        upstream_id: The model's id there.
+        upstream: The deployment, opened.
+    """
+
+    deployment: str
+    info: ModelInfo
+    upstream_id: str
+    upstream: Upstream
+
+
+class Closable(Protocol):
+    """The beginning of an answer."""
+
+    async def aclose(self) -> None:
+        """Ends it; what was not read is not wanted."""
+        ...
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class Lease(Protocol):
+    """A deployment that answers a call; say what came of it once, in every case."""
+
+    @property
+    def target(self) -> Target:
+        """Gives what was asked."""
+        ...
+
+    def succeeded(self, *, first_s: float, total_s: float) -> None:
+        """Notes a whole answer: seconds to its first piece and to its end."""
+        ...
+
+    def failed(self, error: AlcoveError) -> None:
+        """Notes that the answer broke off."""
+        ...
+
+    def abandoned(self) -> None:
+        """Notes that nobody waited for the end."""
+        ...
+
+
+class Route(Protocol):
+    """The way to a model: which deployments may answer for it, and what is done when one does not."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives how the model is known here."""
+        ...
+
+    @property
+    def can_pass_through(self) -> bool:
+        """Whether every deployment of it takes OpenAI's bytes as they are."""
+        ...
+
+    async def attempt(
+        self, call: Call, send: Callable[[Target], Awaitable[T]], served: Served, *, prefix: bytes = b""
+    ) -> tuple[Lease, T]:
+        """Asks deployments until one begins to answer: picks, waits for room, retries, falls back, hedges.
+
+        Args:
+            call: What is wanted.
+            send: Asks one deployment; returns once its answer has begun.
+            served: Is told who serves.
+            prefix: The beginning of the prompt, for deployments that keep it in a cache.
+
+        Raises:
+            AlcoveError: The last failure, when none does.
+        """
+        ...
+
+
+class Router(Protocol):
+    """Finds the way to a model."""
+
+    async def route(self, model_id: str, who: Principal, kind: CallKind) -> Route | None:
+        """Gives the way to the model of that id; None when no deployment has it for this person."""
+        ...
+
+
+class Admission(Protocol):
+    """A call that may be made; settle it once, in every case."""
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Gives the header fields that tell how much is left (`x-ratelimit-*`)."""
+        ...
+
+    def settle(self, outcome: Outcome) -> None:
+        """Counts what the call came to in place of what was reserved, and keeps its usage row. Never raises; a second call does nothing.
+
+        When this returns, the row survives `kill -9`.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """Checks calls before they are made, and counts them afterwards."""
+
+    async def admit(self, who: Principal, call: Call) -> Admission:
+        """Reserves what a call may come to.
+
+        Raises:
+            Forbidden: When this principal may not use the model, or not in this way.
+            RateLimited: When a limit is reached, with the seconds to wait.
+            BudgetExceeded: When a budget is spent.
+            Unavailable: When limits cannot be checked; they fail closed.
+        """
+        ...
+
+
+class UsageLog(Protocol):
+    """Keeps usage rows."""
+
+    def append(self, row: UsageRow) -> None:
+        """Adds a row; when this returns, it survives `kill -9`. Takes microseconds and never waits for a store.
+
+        Raises:
+            AlcoveError: When it cannot be kept.
+        """
         ...
 
 

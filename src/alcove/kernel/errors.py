@@ -158,6 +158,14 @@ class RateLimited(AlcoveError):
     type = "rate_limit_error"
 
 
+class BudgetExceeded(RateLimited):
+    """The budget is spent; it begins anew with the next period, or an admin can raise it."""
+
+    code = "budget_exceeded"
+    title = "Budget spent"
+    type = "insufficient_quota"
+
+
 class Overloaded(AlcoveError):
     """The server is at its limit; try again shortly."""
 

@@ -1,10 +1,27 @@
 """The port of everything that acts around an answer."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Protocol
 
 from alcove.kernel.chat import Delta
+from alcove.kernel.principal import Principal
 from alcove.kernel.turn import Turn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestHead:
+    """What is known of a request before it has been read whole.
+
+    Attributes:
+        model: Id of the model that is to answer.
+        fields: Names of the fields of the client's request.
+        principal: Who asks.
+    """
+
+    model: str
+    fields: frozenset[str]
+    principal: Principal
 
 
 class Filter(Protocol):
@@ -23,6 +40,13 @@ class Filter(Protocol):
     @property
     def status(self) -> str:
         """Gives what people who wait are told while its inlet works; empty for quick ones."""
+        ...
+
+    def concerns(self, head: RequestHead) -> bool:
+        """Tells whether it may have anything to do in the turn of such a request.
+
+        Where no filter has, the bytes of a model server's answer may go to the client as they come. When in doubt: yes.
+        """
         ...
 
     def applies(self, turn: Turn) -> bool:
@@ -52,6 +76,10 @@ class BaseFilter:
     name: str = "filter"
     priority: int = 0
     status: str = ""
+
+    def concerns(self, head: RequestHead) -> bool:  # noqa: ARG002  the port's signature
+        """May concern every request."""
+        return True
 
     def applies(self, turn: Turn) -> bool:  # noqa: ARG002  the port's signature
         """Applies to every turn."""

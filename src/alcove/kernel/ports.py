@@ -16,13 +16,17 @@ DEFAULT_MODEL = "default"
 """The id under which every person finds the model the house would choose for them."""
 
 
+ModelKind = Literal["chat", "embedding", "rerank", "moderation", "image", "transcription", "speech"]
+"""What a model does; only models that chat or embed are used by the house itself, the others are passed through."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelInfo:
     """What is known of a model before it is asked.
 
     Attributes:
         id: What clients send as `model`.
-        kind: `chat` or `embedding`.
+        kind: What it does.
         name: What people read.
         provider: Who serves it (`alcove`, `ollama`, `openai`, …): OpenTelemetry's `gen_ai.provider.name`.
         owned_by: `owned_by` of OpenAI's model object.
@@ -35,7 +39,7 @@ class ModelInfo:
     """
 
     id: str
-    kind: Literal["chat", "embedding"] = "chat"
+    kind: ModelKind = "chat"
     name: str = ""
     provider: str = "alcove"
     owned_by: str = "alcove"
@@ -63,6 +67,29 @@ class NoPricing:
         return None
 
 
+CacheKind = Literal["", "exact", "semantic"]
+"""Which cache answered a call; empty for none."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Served:
+    """Who served a call to a model; filled in on the way by whoever does.
+
+    Attributes:
+        deployment: Name of the deployment; empty for the house's own models.
+        provider: OpenTelemetry's `gen_ai.provider.name`.
+        upstream_model: The model's id there.
+        cache: Which cache answered in its place.
+        attempts: How many times a deployment was asked.
+    """
+
+    deployment: str = ""
+    provider: str = ""
+    upstream_model: str = ""
+    cache: CacheKind = ""
+    attempts: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallContext:
     """What a model may know of the turn it answers in.
@@ -72,12 +99,16 @@ class CallContext:
         tracer: Where observations go.
         request_id: Id of the HTTP request, to hand on to upstreams.
         pricing: What calls cost.
+        endpoint: The path that was asked, such as `/v1/messages`; empty for a chat of the page.
+        served: Who serves the call; each call has its own.
     """
 
     principal: Principal
     tracer: Tracer
     request_id: str = ""
     pricing: Pricing = field(default_factory=NoPricing)
+    endpoint: str = ""
+    served: Served = field(default_factory=Served)
 
 
 class Model(Protocol):

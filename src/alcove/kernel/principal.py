@@ -1,6 +1,7 @@
 """Who is asking."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -9,6 +10,44 @@ class Role(StrEnum):
 
     ADMIN = "admin"
     USER = "user"
+
+
+class BudgetPeriod(StrEnum):
+    """How often a budget begins anew; days, weeks (Monday) and months in UTC."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    TOTAL = "total"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """What one subject may use of models. None is no limit. All allowances of a principal hold at once.
+
+    Attributes:
+        subject: Whose it is: `key:<id>`, `user:<id>` or `group:<id>`; what is counted is counted under it.
+        name: What people read: the name of the key, person or group.
+        models: Ids of models, `prefix*`, or `@name` for an access group.
+        requests_per_minute: Calls a minute.
+        tokens_per_minute: Tokens a minute, input and output together.
+        max_parallel: Calls under way at a time.
+        budget_usd: Money a period.
+        budget_tokens: Tokens a period, input and output together.
+        budget_period: How often the budget begins anew.
+        guards: Guardrails that are on for this subject.
+    """
+
+    subject: str
+    name: str
+    models: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_parallel: int | None = None
+    budget_usd: Decimal | None = None
+    budget_tokens: int | None = None
+    budget_period: BudgetPeriod = BudgetPeriod.MONTH
+    guards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +60,9 @@ class Principal:
         role: Their role at this moment, read anew for each request.
         key_id: The API key used, or None for a browser session.
         session_id: The browser session used, or None for an API key.
+        group_id: The group on whose account this is; None for the person's own.
+        scopes: What the key may be used for (`chat`, `embedding`, …, `api` for everything else); None for all.
+        allowances: What may be used of models: the key's, the person's and their groups', those that limit anything.
     """
 
     user_id: str
@@ -28,6 +70,9 @@ class Principal:
     role: Role
     key_id: str | None = None
     session_id: str | None = None
+    group_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    allowances: tuple[Allowance, ...] = ()
 
     @property
     def is_admin(self) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from alcove.kernel.chat import Answer, ChatRequest, Delta
 from alcove.kernel.errors import AlcoveError
-from alcove.kernel.ports import CallContext, Model
+from alcove.kernel.ports import CallContext, Model, Served
 from alcove.kernel.trace import ObservationKind
 
 
@@ -48,7 +48,8 @@ async def ask(model: Model, request: ChatRequest, context: CallContext) -> Async
     observation = tracer.begin(kind, f"chat {model.info.id}", model=model.info.id)
     observation.metadata["provider"] = model.info.provider
     answer = Answer()
-    stream = model.stream(request, replace(context, tracer=tracer.under(observation)))
+    served = Served()
+    stream = model.stream(request, replace(context, tracer=tracer.under(observation), served=served))
     try:
         observation.input = [{"role": message.role.value, "content": message.text} for message in request.messages]
         async for delta in stream:
@@ -61,6 +62,10 @@ async def ask(model: Model, request: ChatRequest, context: CallContext) -> Async
         raise
     finally:
         observation.output = answer.content
+        if served.deployment:
+            observation.metadata["deployment"] = served.deployment
+        if served.cache:
+            observation.metadata["cache"] = served.cache
         if answer.tool_calls:
             observation.metadata["tool_calls"] = [
                 {"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.tool_calls

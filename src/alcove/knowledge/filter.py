@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from alcove.kernel.filters import BaseFilter
+from alcove.kernel.filters import BaseFilter, RequestHead
 from alcove.kernel.turn import Turn
 from alcove.knowledge.grounding import TurnSearch, told_nothing_found
 from alcove.knowledge.service import CollectionService
@@ -17,6 +17,10 @@ class KnowledgeFilter(BaseFilter):
     name: str = "knowledge"
     priority: int = 50
     status: str = "Searching your documents"
+
+    def concerns(self, head: RequestHead) -> bool:
+        """May concern requests that name collections."""
+        return "collections" in head.fields
 
     def applies(self, turn: Turn) -> bool:
         """Applies when collections are named."""

@@ -10,7 +10,7 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstream
 from alcove.gateway.adapters.profiles import OLLAMA, kind_of
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment, ListedModel
-from alcove.gateway.ports import Transport
+from alcove.gateway.ports import Endpoint, Transport
 from alcove.infra.http import Url
 from alcove.kernel.errors import UpstreamError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo
@@ -47,6 +47,11 @@ class OllamaUpstream:
     def provider_name(self) -> str:
         """Gives who serves its models."""
         return OLLAMA.provider
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Gives where it takes requests of OpenAI's protocol as they are."""
+        return self.openai.endpoint
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
         """Gives one of its chat models."""

@@ -13,7 +13,7 @@ from alcove.gateway.adapters.profiles import Profile, kind_of, profile_of
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.openai_request import chat_body
-from alcove.gateway.ports import Transport, TransportResponse
+from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.infra.http import HttpClientError, Url
 from alcove.kernel.chat import ChatRequest, Delta, JsonValue, Usage
@@ -200,6 +200,11 @@ class OpenAiUpstream:
     def provider_name(self) -> str:
         """Gives who serves its models."""
         return self.profile.provider
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Gives where it takes requests as they are."""
+        return Endpoint(base=self.server.base_url, headers=self.server.headers(accept="*/*"))
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> OpenAiChatModel:
         """Gives one of its chat models."""

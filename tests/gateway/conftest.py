@@ -17,14 +17,20 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alcove.gateway import api, openai_api
+from alcove.gateway.adapters.fake import FakeUpstreamFactory
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import Deployment, DeploymentSettings, GatewaySettings, Provider
 from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.passthrough import api as passthrough_api
+from alcove.gateway.passthrough.rerank import EmbeddingReranker
+from alcove.gateway.passthrough.service import PassThroughService
 from alcove.gateway.ports import Origin
+from alcove.gateway.routing.direct import DirectRouter
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.infra.background import background_tasks
 from alcove.infra.http import AddressGuard, HttpClient
@@ -182,6 +188,7 @@ class Gateway:
     deployments: DeploymentService
     app: ASGIApp
     face: ChatFace
+    usage: MemoryUsageLog
 
 
 @contextlib.asynccontextmanager
@@ -193,7 +200,11 @@ async def open_gateway(
     guard = AddressGuard(settings.named_addresses())
     http = HttpClient(settings.http_limits(), guard)
     store, audit, sink, cipher = MemoryDeployments(), ListAudit(), ListTraceSink(), ReversingCipher()
-    factories = {Provider.OPENAI: OpenAiUpstreamFactory(http), Provider.OLLAMA: OllamaUpstreamFactory(http)}
+    factories = {
+        Provider.OPENAI: OpenAiUpstreamFactory(http),
+        Provider.OLLAMA: OllamaUpstreamFactory(http),
+        Provider.FAKE: FakeUpstreamFactory(settings.http_limits()),
+    }
     directory = DeploymentDirectory(settings, store, cipher, factories, clock)
     await directory.load()
     built_in = BuiltInModels(chat=(FakeReader(),), embedding=(FakeEmbedding(),))
@@ -214,6 +225,16 @@ async def open_gateway(
         face = ChatFace.of(runner, settings)
         embedding = EmbeddingService(models=catalogue, sink=sink, pricing=prices, clock=clock)
 
+        usage = MemoryUsageLog()
+        pass_through = PassThroughService(
+            router=DirectRouter(directory),
+            models=catalogue,
+            meter=FreeMeter(usage),
+            sink=sink,
+            pricing=prices,
+            clock=clock,
+        )
+
         @contextlib.asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
             yield {
@@ -221,14 +242,17 @@ async def open_gateway(
                 "deployments": deployments,
                 "chat_face": face,
                 "embedding_service": embedding,
+                "pass_through": pass_through,
+                "reranker": EmbeddingReranker(embedding),
             }
 
         app = FastAPI(lifespan=lifespan)
         app.include_router(api.router)
         app.include_router(openai_api.router)
+        app.include_router(passthrough_api.router)
         install_error_handlers(app)
         yield Gateway(
-            settings, clock, http, store, audit, sink, directory, catalogue, deployments, Doorkeeper(app), face
+            settings, clock, http, store, audit, sink, directory, catalogue, deployments, Doorkeeper(app), face, usage
         )
     http.close()
 

@@ -8,7 +8,6 @@ always also as `deployment/model`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 
 import anyio
 import structlog
@@ -19,7 +18,7 @@ from alcove.gateway.ports import Cipher, DeploymentStore, PriceBook, Target, Ups
 from alcove.infra.secrets import Undecryptable
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError
-from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo
+from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, ModelKind
 from alcove.kernel.principal import Principal
 
 log = structlog.get_logger(__name__)
@@ -166,12 +165,15 @@ class DeploymentDirectory:
         return self._listing
 
     async def find_model(self, model_id: str, principal: Principal) -> Model | None:  # noqa: ARG002
-        """Gives the chat model of that id, or None when no deployment has it."""
+        """Gives the model of that id for chat, or None when no deployment has it, or it is one that embeds.
+
+        Of what else a model does there is only a guess by its name, so its server decides whether it chats.
+        """
         entry = self._find(model_id)
         if entry is None:
             await self._ask_again()
             entry = self._find(model_id)
-        return entry.chat if entry is not None and entry.info.kind == "chat" else None
+        return entry.chat if entry is not None and entry.info.kind != "embedding" else None
 
     async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:  # noqa: ARG002
         """Gives the embedding model of that id, or None. A chat model is given too: many servers embed with those."""
@@ -301,7 +303,7 @@ def _is_wanted(each: _Open, now_s: float, *, only_absent: bool) -> bool:
     return each.is_discovered or each.is_reached is None if only_absent else each.is_due(now_s)
 
 
-def _kind(model_id: str) -> Literal["chat", "embedding"]:
+def _kind(model_id: str) -> ModelKind:
     return "embedding" if "embed" in model_id.lower() else "chat"
 
 

@@ -1,11 +1,12 @@
 """Types of the gateway: deployments, what its routes take and give, and its settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from alcove.infra.http import HttpLimits, Url
 from alcove.kernel.ports import ModelInfo, ModelKind
@@ -20,6 +21,7 @@ class Provider(StrEnum):
 
     OPENAI = "openai"
     OLLAMA = "ollama"
+    FAKE = "fake"
 
 
 class DeploymentSource(StrEnum):
@@ -118,6 +120,16 @@ DeploymentName = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
 
+FAKE_BASE_URL = "http://fake.invalid/v1"
+
+
+def with_fake_address(data: object) -> object:
+    """Gives the built-in fake server the one address it has; other deployments stay as they are."""
+    if isinstance(data, Mapping) and data.get("provider") == Provider.FAKE:
+        return {**data, "base_url": FAKE_BASE_URL}
+    return data
+
+
 class DeploymentSettings(BaseModel):
     """A model server named in the settings."""
 
@@ -127,7 +139,7 @@ class DeploymentSettings(BaseModel):
     """Short name; `name/model` is a model id that always works. Letters, digits, `.`, `_`, `-`; up to 63."""
 
     provider: Provider = Provider.OPENAI
-    """Protocol: `openai` for any server with OpenAI's API, `ollama` for Ollama."""
+    """Protocol: `openai` for any server with OpenAI's API, `ollama` for Ollama; `fake` is built in, for tests and demos."""
 
     base_url: str
     """Address; for `openai` up to and including `/v1`, for `ollama` without a path."""
@@ -138,6 +150,7 @@ class DeploymentSettings(BaseModel):
     models: tuple[ModelName, ...] = ()
     """Models to offer; empty for all that the server lists."""
 
+    _fake = model_validator(mode="before")(with_fake_address)
     _name = field_validator("name")(check_name)
     _base_url = field_validator("base_url")(check_base_url)
 
@@ -308,6 +321,7 @@ class DeploymentCreate(BaseModel):
     models: Annotated[list[ModelName], Field(max_length=1000)] = Field(default_factory=list)
     enabled: bool = True
 
+    _fake = model_validator(mode="before")(with_fake_address)
     _name = field_validator("name")(check_name)
     _base_url = field_validator("base_url")(check_base_url)
 
@@ -323,6 +337,8 @@ class DeploymentPatch(BaseModel):
     api_key: Annotated[SecretStr | None, Field(max_length=4096)] = None
     models: Annotated[list[ModelName] | None, Field(max_length=1000)] = None
     enabled: bool | None = None
+
+    _fake = model_validator(mode="before")(with_fake_address)
 
     @field_validator("name")
     @classmethod

@@ -160,7 +160,7 @@ class OpenAiError(BaseModel):
     error: OpenAiErrorBody
 
 
-_ERRORS: dict[int | str, dict[str, object]] = {
+ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": OpenAiError, "description": "Error"} for status in (400, 401, 404, 413, 429, 502, 503, 504)
 }
 
@@ -171,7 +171,7 @@ router.routes.append(CHAT_ROUTE)
 @router.post(
     "/chat/completions",
     responses={
-        **_ERRORS,
+        **ERRORS,
         200: {
             "description": "The answer, or its chunks as server-sent events",
             "content": {"application/json": {}, "text/event-stream": {}},
@@ -221,13 +221,13 @@ EmbeddingDep = Annotated[EmbeddingService, Depends(_embedding)]
 SlotsDep = Annotated[AnswerSlots, Depends(_slots)]
 
 
-@router.get("/models", responses=_ERRORS)
+@router.get("/models", responses=ERRORS)
 async def list_models(who: PrincipalDep, catalogue: CatalogueDep) -> OpenAiModels:
     """Lists the models you may use."""
     return OpenAiModels(data=[OpenAiModel.of(info) for info in await catalogue.list_models(who)])
 
 
-@router.get("/models/{model_id:path}", responses=_ERRORS)
+@router.get("/models/{model_id:path}", responses=ERRORS)
 async def get_model(model_id: str, who: PrincipalDep, catalogue: CatalogueDep) -> OpenAiModel:
     """Gives one model."""
     return OpenAiModel.of(await catalogue.model_info(model_id, who))
@@ -270,7 +270,7 @@ class EmbeddingsBody(BaseModel):
 @router.post(
     "/embeddings",
     response_class=Response,
-    responses={**_ERRORS, 200: {"description": "The vectors", "content": {"application/json": {}}}},
+    responses={**ERRORS, 200: {"description": "The vectors", "content": {"application/json": {}}}},
 )
 async def create_embeddings(
     body: EmbeddingsBody, who: PrincipalDep, service: EmbeddingDep, slots: SlotsDep, request_id: RequestIdDep

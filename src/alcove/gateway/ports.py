@@ -83,6 +83,20 @@ class Upstream(Protocol):
         """Gives one of its embedding models."""
         ...
 
+    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+        """Sends a request of OpenAI's protocol as it is; gives the response if it is a good one. The caller closes it.
+
+        Args:
+            path: Path under the base URL, such as `/images/generations`.
+            body: The body.
+            content_type: What the body is.
+            accept: What the client takes.
+
+        Raises:
+            AlcoveError: When there is none, it is an error, or the protocol of this deployment has no such thing.
+        """
+        ...
+
     async def list_models(self) -> Sequence[ListedModel]:
         """Asks the server which models it has.
 

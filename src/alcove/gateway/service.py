@@ -16,6 +16,7 @@ from alcove.gateway.models import (
     DeploymentTest,
     ModelCard,
     ModelList,
+    Provider,
     key_hint,
 )
 from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStore, Origin
@@ -201,7 +202,8 @@ class DeploymentService:
             AlreadyExists: When its name is taken.
         """
         self._check_free(data.name)
-        await self._check_address(data.base_url)
+        if data.provider is not Provider.FAKE:
+            await self._check_address(data.base_url)
         now = self.clock.now()
         deployment = self._with_key(
             Deployment(
@@ -237,7 +239,7 @@ class DeploymentService:
         if data.name is not None:
             self._check_free(data.name)
         is_moved = data.base_url is not None and data.base_url != old.base_url
-        if is_moved and data.base_url is not None:
+        if is_moved and data.base_url is not None and data.provider is not Provider.FAKE:
             await self._check_address(data.base_url)
         new = replace(
             old,

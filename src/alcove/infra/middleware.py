@@ -32,7 +32,12 @@ CONTENT_SECURITY_POLICY = (
 )
 """What the page may load: only from here. No remote images: an address in an answer could carry data away."""
 
-DEFAULT_UPLOAD_PATHS = (r"/api/v1/knowledge/collections/[^/]+/documents", r"/api/v1/chats/[^/]+/documents")
+DEFAULT_UPLOAD_PATHS = (
+    r"/api/v1/knowledge/collections/[^/]+/documents",
+    r"/api/v1/chats/[^/]+/documents",
+    r"/v1/audio/(transcriptions|translations)",
+    r"/v1/images/(edits|variations)",
+)
 """Paths, as regular expressions matched in full, that take files."""
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")

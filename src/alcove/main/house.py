@@ -15,15 +15,20 @@ from alcove.chats.answers import Answers
 from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
+from alcove.gateway.adapters.fake import FakeUpstreamFactory
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.passthrough.rerank import EmbeddingReranker
+from alcove.gateway.passthrough.service import PassThroughService
 from alcove.gateway.ports import Origin
+from alcove.gateway.routing.direct import DirectRouter
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
 from alcove.identity.audit import AuditService
@@ -78,6 +83,8 @@ class House:
     deployments: DeploymentService
     embedding_service: EmbeddingService
     chat_face: ChatFace
+    pass_through: PassThroughService
+    reranker: EmbeddingReranker
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
@@ -207,6 +214,9 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             audit=AuditOfDeployments(identity.audit),
             clock=clock,
         )
+        embedding_service = EmbeddingService(
+            models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
+        )
         yield House(
             background=background,
             identity=identity,
@@ -223,10 +233,17 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             metrics=metrics,
             model_catalogue=gateway.catalogue,
             deployments=deployments,
-            embedding_service=EmbeddingService(
-                models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
-            ),
+            embedding_service=embedding_service,
             chat_face=ChatFace.of(runner, settings.gateway),
+            pass_through=PassThroughService(
+                router=DirectRouter(gateway.directory),
+                models=gateway.catalogue,
+                meter=FreeMeter(MemoryUsageLog()),
+                sink=tracing.sink,
+                pricing=gateway.prices,
+                clock=clock,
+            ),
+            reranker=EmbeddingReranker(embedding_service),
         )
 
 
@@ -273,7 +290,11 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         settings=options,
         store=store,
         cipher=cipher,
-        factories={Provider.OPENAI: OpenAiUpstreamFactory(http), Provider.OLLAMA: OllamaUpstreamFactory(http)},
+        factories={
+            Provider.OPENAI: OpenAiUpstreamFactory(http),
+            Provider.OLLAMA: OllamaUpstreamFactory(http),
+            Provider.FAKE: FakeUpstreamFactory(options.http_limits()),
+        },
         clock=ground.clock,
         prices=prices,
     )

@@ -10,7 +10,7 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstream
 from alcove.gateway.adapters.profiles import OLLAMA, kind_of
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment, ListedModel
-from alcove.gateway.ports import Endpoint, Transport
+from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.infra.http import Url
 from alcove.kernel.errors import UpstreamError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo
@@ -49,9 +49,17 @@ class OllamaUpstream:
         return OLLAMA.provider
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> Endpoint | None:
         """Gives where it takes requests of OpenAI's protocol as they are."""
         return self.openai.endpoint
+
+    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+        """Sends a request of OpenAI's protocol as it is.
+
+        Raises:
+            AlcoveError: When there is no good response.
+        """
+        return await self.openai.forward(path, body, content_type=content_type, accept=accept)
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
         """Gives one of its chat models."""

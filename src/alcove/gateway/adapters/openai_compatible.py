@@ -195,6 +195,7 @@ class OpenAiUpstream:
     server: UpstreamServer
     profile: Profile
     traits: ServerTraits = field(default_factory=ServerTraits)
+    has_wire: bool = True  # the built-in fake server has no address that bytes could be sent to
 
     @property
     def provider_name(self) -> str:
@@ -202,9 +203,9 @@ class OpenAiUpstream:
         return self.profile.provider
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> Endpoint | None:
         """Gives where it takes requests as they are."""
-        return Endpoint(base=self.server.base_url, headers=self.server.headers(accept="*/*"))
+        return Endpoint(base=self.server.base_url, headers=self.server.headers(accept="*/*")) if self.has_wire else None
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> OpenAiChatModel:
         """Gives one of its chat models."""
@@ -221,8 +222,17 @@ class OpenAiUpstream:
         """Gives one of its embedding models."""
         return OpenAiEmbeddingModel(info, upstream_id, self.server)
 
+    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+        """Sends a request as it is; gives the response if it is a good one.
+
+        Raises:
+            AlcoveError: When there is none, or it is an error.
+        """
+        headers = {**self.server.headers(accept=accept), "content-type": content_type}
+        return await self.server.send("POST", self.server.url(path), headers, body)
+
     async def list_models(self) -> Sequence[ListedModel]:
-        """Asks the server which models it has; those that neither chat nor embed are left out.
+        """Asks the server which models it has; those that nothing here serves are left out.
 
         Raises:
             AlcoveError: When it does not answer, or not with a list of models.

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from alcove.infra.http import Url
+from alcove.kernel.ports import ModelKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +22,7 @@ class Profile:
     prices: str | None = None
 
 
+FAKE = Profile(provider="fake", label="Fake models, for tests and demos")
 OLLAMA = Profile(provider="ollama", label="Ollama")
 _OTHER = Profile(provider="openai_compatible", label="OpenAI-compatible server")
 
@@ -37,6 +38,9 @@ _BY_HOST = {
     "api.fireworks.ai": Profile(provider="fireworks", label="Fireworks", prices="fireworks"),
     "api.cerebras.ai": Profile(provider="cerebras", label="Cerebras", prices="cerebras"),
     "generativelanguage.googleapis.com": Profile(provider="gcp.gemini", label="Google Gemini", prices="google"),
+    "api.cohere.com": Profile(provider="cohere", label="Cohere", prices="cohere"),
+    "api.jina.ai": Profile(provider="jina", label="Jina AI"),
+    "api.voyageai.com": Profile(provider="voyage", label="Voyage AI"),
     "api.anthropic.com": Profile(provider="anthropic", label="Anthropic", prices="anthropic"),
 }
 
@@ -44,9 +48,17 @@ PRICE_LISTS = {profile.provider: profile.prices for profile in _BY_HOST.values()
 """Provider name to the vendor's id in `genai-prices`."""
 
 _EMBEDDING = re.compile(r"embed|(^|[/:_-])(bge|gte|e5|minilm|jina-clip)([/:_.-]|$)|all-minilm", re.IGNORECASE)
-_NEITHER = re.compile(
-    r"whisper|tts|transcri|dall-e|image|moderation|rerank|sora|realtime|babbage|davinci|(^|[/_-])audio", re.IGNORECASE
+_OTHER_KINDS: tuple[tuple[ModelKind, re.Pattern[str]], ...] = (
+    ("rerank", re.compile(r"re-?rank", re.IGNORECASE)),
+    ("moderation", re.compile(r"moderation|llama-guard|shieldgemma", re.IGNORECASE)),
+    ("transcription", re.compile(r"whisper|transcri|parakeet|canary-\d", re.IGNORECASE)),
+    ("speech", re.compile(r"(^|[/_:-])(tts|speech|kokoro|piper|bark|xtts)([/_.:-]|\d|$)", re.IGNORECASE)),
+    (
+        "image",
+        re.compile(r"dall-e|(^|[/_:-])image([/_.:-]|\d|$)|stable-?diffusion|(^|[/_:-])(sdxl|sd3|flux)", re.IGNORECASE),
+    ),
 )
+_UNSERVED = re.compile(r"sora|realtime|(^|[/_:-])(babbage|davinci)-", re.IGNORECASE)
 
 
 def profile_of(url: Url) -> Profile:
@@ -54,8 +66,13 @@ def profile_of(url: Url) -> Profile:
     return _BY_HOST.get(url.host, _OTHER)
 
 
-def kind_of(model_id: str) -> Literal["chat", "embedding"] | None:
-    """Guesses what a model does from its id, since OpenAI's list does not say; None when it neither chats nor embeds."""
-    if _EMBEDDING.search(model_id):
+def kind_of(model_id: str) -> ModelKind | None:
+    """Guesses what a model does from its id, since OpenAI's list does not say; None when it is nothing that is served here.
+
+    A guess decides how a model is listed, not what it may be asked: a chat model with an odd name still chats.
+    """
+    if _EMBEDDING.search(model_id) and "rerank" not in model_id.lower():
         return "embedding"
-    return None if _NEITHER.search(model_id) else "chat"
+    if _UNSERVED.search(model_id):
+        return None
+    return next((kind for kind, pattern in _OTHER_KINDS if pattern.search(model_id)), "chat")

@@ -66,8 +66,8 @@ def test_vendor_is_known_by_its_host() -> None:
 
 @pytest.mark.parametrize(
     ("model_id", "kind"),
-    [("gpt-4o", "chat"), ("text-embedding-3-small", "embedding"), ("BAAI/bge-m3", "embedding"), ("whisper-1", None), ("qwen2.5:0.5b", "chat"),
-     ("all-minilm", "embedding"), ("gpt-image-1", None), ("intfloat/e5-large", "embedding"), ("phi-3.5-mini", "chat")],
+    [("gpt-4o", "chat"), ("text-embedding-3-small", "embedding"), ("BAAI/bge-m3", "embedding"), ("whisper-1", "transcription"), ("qwen2.5:0.5b", "chat"),
+     ("all-minilm", "embedding"), ("gpt-image-1", "image"), ("gpt-4o-audio-preview", "chat"), ("bge-reranker-v2-m3", "rerank"), ("tts-1-hd", "speech"), ("sora-2", None), ("intfloat/e5-large", "embedding"), ("phi-3.5-mini", "chat")],
 )  # fmt: skip
 def test_kind_is_guessed_from_the_id(model_id: str, kind: str | None) -> None:
     assert kind_of(model_id) == kind

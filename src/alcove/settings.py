@@ -169,9 +169,14 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  any field of t
         raise BadSettings(detail) from error
 
 
-def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+def environment() -> Mapping[str, str]:
+    """Gives the environment, for files that name variables in place of secrets."""
+    return dict(os.environ)  # noqa: TID251  the one reader
+
+
+def unknown_variables(given: Mapping[str, str] | None = None) -> list[str]:
     """Gives the `ALCOVE_…` variables that name no setting: most likely misspelt."""
-    found = os.environ if environment is None else environment  # noqa: TID251  the one reader
+    found = os.environ if given is None else given  # noqa: TID251  the one reader
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     return sorted(
         name

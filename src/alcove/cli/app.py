@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import alcove
-from alcove.cli import accounts, client, server
+from alcove.cli import accounts, client, gateway, server
 
 app = typer.Typer(
     name="alcove",
@@ -49,3 +49,5 @@ app.add_typer(accounts.keys, name="keys", rich_help_panel=PEOPLE)
 app.command("ask", rich_help_panel=TALK)(client.ask)
 app.command("chat", rich_help_panel=TALK)(client.chat)
 app.command("ingest", rich_help_panel=TALK)(client.ingest)
+app.command("apply", rich_help_panel=TALK)(gateway.apply)
+app.add_typer(gateway.imports, name="import", rich_help_panel=TALK)

@@ -85,7 +85,7 @@ class HealthBoard:
             waiting=capacity.waiting,
             requests=capacity.requests,
             failures=capacity.failures,
-            first_token_ms=None if capacity.first_s is None else round(capacity.first_s * 1000, 1),
+            first_token_ms=_latest_ms(place.circuits.values(), now_s),
         )
 
     def capacities(self) -> Sequence[Capacity]:
@@ -111,8 +111,14 @@ class HealthBoard:
             place.capacity.admit_waiting()
             if _leads_elsewhere(before, deployment):
                 place.circuits.clear()
-                place.capacity.is_reached = place.capacity.first_s = None
+                place.capacity.is_reached = None
         return place
+
+
+def _latest_ms(circuits: Iterable[Circuit], now_s: float) -> float | None:
+    """Gives how long answers lately took to begin, as the mean over models; None when that is not known."""
+    known = [each for each in (circuit.first_s(now_s) for circuit in circuits) if each is not None]
+    return round(1000 * sum(known) / len(known), 1) if known else None
 
 
 def _leads_elsewhere(before: Deployment, after: Deployment) -> bool:

@@ -22,7 +22,6 @@ class Capacity:
         failures: Those that failed, the client's own faults not counted.
         last_error: What went wrong last.
         last_error_s: When, by the monotonic clock.
-        first_s: Seconds to the beginning of an answer, lately; None before the first.
         is_reached: Whether its last health check got an answer; None where there is none.
         checked_s: When that changed last, by the monotonic clock.
     """
@@ -34,7 +33,6 @@ class Capacity:
     failures: int = 0
     last_error: str | None = None
     last_error_s: float | None = None
-    first_s: float | None = None
     is_reached: bool | None = None
     checked_s: float | None = None
     _waiting: deque[asyncio.Future[bool]] = field(default_factory=deque)
@@ -91,7 +89,8 @@ class Capacity:
     def give_back(self) -> None:
         """Gives a place back, to the first who waits."""
         self.in_flight -= 1
-        self.admit_waiting()
+        if self._waiting:
+            self.admit_waiting()
 
     def admit_waiting(self) -> None:
         """Lets those in who wait, as far as there is room; also to be called when there is more of it."""

@@ -76,11 +76,9 @@ class Circuit:
         """Gives how long its answers lately took to begin, in seconds; None when that is not known."""
         return self._first_s if now_s - self._first_noted_s <= _STALE_S else None
 
-    def ask(self) -> bool:
-        """Notes that it is asked; tells whether this call tries an open circuit."""
-        if self.is_open:
-            self._is_probing = True
-        return self.is_open
+    def try_it(self) -> None:
+        """Notes that a call tries it, though it is open; until that call is over, no other does."""
+        self._is_probing = True
 
     def began(self, now_s: float) -> None:
         """Notes that the call that tried it has begun to answer: it is closed."""
@@ -91,11 +89,14 @@ class Circuit:
 
     def succeeded(self, now_s: float, first_s: float) -> None:
         """Notes a whole answer, and the seconds to its beginning."""
-        self._failures_in_a_row = 0
-        self._openings = 0
-        self._note(is_failure=False)
-        known_s = self.first_s(now_s)
-        self._first_s = first_s if known_s is None else known_s + _SMOOTHING * (first_s - known_s)
+        self._failures_in_a_row = self._openings = 0
+        self._outcomes = (self._outcomes << 1) & _MASK
+        if self._noted < _REMEMBERED:
+            self._noted += 1
+        if self._first_s is None or now_s - self._first_noted_s > _STALE_S:
+            self._first_s = first_s
+        else:
+            self._first_s += _SMOOTHING * (first_s - self._first_s)
         self._first_noted_s = now_s
 
     def failed(self, now_s: float, error: AlcoveError, *, is_trial: bool) -> None:
@@ -116,7 +117,8 @@ class Circuit:
         if not is_fault(error):
             return
         self._failures_in_a_row += 1
-        self._note(is_failure=True)
+        self._outcomes = ((self._outcomes << 1) | 1) & _MASK
+        self._noted = min(self._noted + 1, _REMEMBERED)
         if self.is_open and not is_trial:
             return  # a call from before it opened
         if is_trial or self._failures_in_a_row >= self.limits.failures or self._is_failing_often():
@@ -126,11 +128,6 @@ class Circuit:
         """Notes that nobody waited for the answer."""
         if is_trial:
             self._is_probing = False
-
-    def _note(self, *, is_failure: bool) -> None:
-        self._outcomes = ((self._outcomes << 1) | is_failure) & _MASK
-        if self._noted < _REMEMBERED:
-            self._noted += 1
 
     def _is_failing_often(self) -> bool:
         return self._noted >= _ENOUGH and 2 * self._outcomes.bit_count() >= self._noted

@@ -9,8 +9,6 @@ from alcove.gateway.routing.failures import is_fault, is_limit
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError
 
-_SMOOTHING = 0.3
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Member:
@@ -24,6 +22,7 @@ class Member:
         order: Members of a higher order come later.
         input_usd: Price of a million input tokens; None when it is not known.
         output_usd: Likewise of output.
+        provider: Who serves it, as the target's server says.
         key: What stands for it when prompts are spread by hash.
     """
 
@@ -34,27 +33,35 @@ class Member:
     order: int = 0
     input_usd: float | None = None
     output_usd: float | None = None
+    provider: str = ""
     key: bytes = b""
 
 
 class PooledLease:
-    """One call to a member. It holds a place in the deployment's room until it is said what came of the call."""
+    """One call to a member. It holds a place in the deployment's room until it is said what came of the call.
 
-    __slots__ = ("_asked_s", "_clock", "_is_over", "_is_trial", "_member", "_waited_s")
+    Attributes:
+        is_trial: Whether it tries a circuit that is open.
+    """
 
-    def __init__(self, member: Member, clock: Clock, began_s: float) -> None:
+    __slots__ = ("_clock", "_is_over", "_member", "_waited_s", "is_trial")
+
+    def __init__(self, member: Member, clock: Clock, now_s: float, began_s: float) -> None:
         """Begins one; the place has been taken.
 
         Args:
             member: Who is asked.
             clock: The time.
-            began_s: When the call began, by the monotonic clock.
+            now_s: What it is now, by the monotonic clock.
+            began_s: When the call began.
         """
         self._member = member
         self._clock = clock
         self._is_over = False
-        self._waited_s = clock.monotonic_s() - began_s
-        self._is_trial = member.circuit.ask()
+        self._waited_s = now_s - began_s
+        self.is_trial = member.circuit.is_open
+        if self.is_trial:
+            member.circuit.try_it()
         member.capacity.requests += 1
 
     @property
@@ -64,8 +71,8 @@ class PooledLease:
 
     def begun(self) -> None:
         """Notes that the answer has begun."""
-        if self._is_trial and not self._is_over:
-            self._is_trial = False
+        if self.is_trial and not self._is_over:
+            self.is_trial = False
             self._member.circuit.began(self._clock.monotonic_s())
 
     def succeeded(self, *, first_s: float, total_s: float) -> None:  # noqa: ARG002  the port's signature
@@ -73,14 +80,9 @@ class PooledLease:
         if self._is_over:
             return
         self._is_over = True
-        capacity = self._member.capacity
-        own_s = first_s - self._waited_s
-        own_s = max(own_s, 0.0)
-        capacity.first_s = (
-            own_s if capacity.first_s is None else capacity.first_s + _SMOOTHING * (own_s - capacity.first_s)
-        )
-        self._member.circuit.succeeded(self._clock.monotonic_s(), own_s)
-        capacity.give_back()
+        member = self._member
+        member.circuit.succeeded(self._clock.monotonic_s(), max(first_s - self._waited_s, 0.0))
+        member.capacity.give_back()
 
     def failed(self, error: AlcoveError) -> None:
         """Notes that the answer broke off, or did not begin."""
@@ -90,7 +92,7 @@ class PooledLease:
         now_s = self._clock.monotonic_s()
         if is_fault(error) or is_limit(error):
             self._member.capacity.note_failure(now_s, error)
-        self._member.circuit.failed(now_s, error, is_trial=self._is_trial)
+        self._member.circuit.failed(now_s, error, is_trial=self.is_trial)
         self._member.capacity.give_back()
 
     def abandoned(self) -> None:
@@ -98,5 +100,5 @@ class PooledLease:
         if self._is_over:
             return
         self._is_over = True
-        self._member.circuit.abandoned(is_trial=self._is_trial)
+        self._member.circuit.abandoned(is_trial=self.is_trial)
         self._member.capacity.give_back()

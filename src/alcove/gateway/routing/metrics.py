@@ -10,7 +10,7 @@ from alcove.gateway.routing.board import HealthBoard
 from alcove.gateway.routing.router import PoolRouter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoutingCollector(Collector):
     """Gives Prometheus how deployments do, and what happened on the way to model groups.
 

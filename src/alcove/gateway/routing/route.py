@@ -6,7 +6,7 @@ no task, no timer, no logging. A timer is set only for a first-token timeout, ta
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +26,9 @@ from alcove.kernel.ports import ModelInfo, Served
 _FIRST_PAUSE_S = 0.25
 _MAX_PAUSE_S = 8.0
 _MAX_FALLBACKS = 20  # models asked in place of one, those in place of these included
+
+_UNREACHED = 1 << 20  # what failed its health check comes after every order
+_LAST = 1 << 30
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -107,21 +110,51 @@ class PooledRoute:
         Raises:
             AlcoveError: The last failure, when none does.
         """
+        policy = self.policy
+        now_s = self.clock.monotonic_s()
+        member = self._choose(call, prefix, now_s, ())
         try:
-            return await self._ask_members(call, send, served, prefix)
-        except AlcoveError as error:
-            if not replacements(self.policy.fallbacks, error):
-                raise
+            if member is None or policy.hedge_after_s is not None:
+                return await self._ask_members(call, send, served, prefix)
+            return await self._ask(member, call, send, served, now_s)
+        except AlcoveError as failure:
+            error = failure
+        if member is not None and policy.hedge_after_s is None and policy.retries and may_ask_another(error):
+            try:
+                return await self._ask_members(call, send, served, prefix, (member, error))
+            except AlcoveError as failure:
+                error = failure
+        if replacements(policy.fallbacks, error):
             return await self._fall_back(error, call, send, served, prefix)
+        raise error
 
     async def _ask_members(
-        self, call: Call, send: Callable[[Target], Awaitable[T]], served: Served, prefix: bytes
+        self,
+        call: Call,
+        send: Callable[[Target], Awaitable[T]],
+        served: Served,
+        prefix: bytes,
+        first: tuple[Member, AlcoveError] | None = None,
     ) -> tuple[PooledLease, T]:
+        """Asks members, one after another, as often as is allowed.
+
+        Args:
+            call: What is wanted.
+            send: Asks one.
+            served: Is told who serves.
+            prefix: The beginning of the prompt.
+            first: Who was asked already, and what came of it.
+
+        Raises:
+            AlcoveError: The last failure, when none begins to answer.
+        """
         policy = self.policy
         error: AlcoveError | None = None
         tried: set[Member] = set()
         hopeless: set[Member] = set()  # those that would say the same again
-        for number in range(policy.retries + 1):
+        if first is not None:
+            error = _noted(*first, tried, hopeless)
+        for number in range(0 if first is None else 1, policy.retries + 1):
             now_s = self.clock.monotonic_s()
             member = self._choose(call, prefix, now_s, tried)
             if member is None:
@@ -138,20 +171,17 @@ class PooledRoute:
                 self.counts.retries += 1
             try:
                 if policy.hedge_after_s is None:
-                    return await self._ask(member, call, send, served)
+                    return await self._ask(member, call, send, served, now_s)
                 another = partial(self._second, call, prefix, {*tried, member})
                 return await self._ask_hedged(member, call, send, served, another)
             except AlcoveError as failure:
                 if not may_ask_another(failure):
                     raise
-                error = failure
-                tried.add(member)
-                if not may_ask_again(failure):
-                    hopeless.add(member)
+                error = _noted(member, failure, tried, hopeless)
         raise error if error is not None else self._nobody(self.clock.monotonic_s())
 
     async def _ask(
-        self, member: Member, call: Call, send: Callable[[Target], Awaitable[T]], served: Served
+        self, member: Member, call: Call, send: Callable[[Target], Awaitable[T]], served: Served, now_s: float
     ) -> tuple[PooledLease, T]:
         """Asks one member once.
 
@@ -161,9 +191,10 @@ class PooledRoute:
         capacity, target = member.capacity, member.target
         if not capacity.try_take():
             await capacity.take()
-        lease = PooledLease(member, self.clock, call.began_s)
+            now_s = self.clock.monotonic_s()
+        lease = PooledLease(member, self.clock, now_s, call.began_s)
         served.deployment = target.deployment
-        served.provider = target.upstream.provider_name
+        served.provider = member.provider
         served.upstream_model = target.upstream_id
         served.attempts += 1
         timeout_s = capacity.options.first_token_timeout_s
@@ -178,7 +209,8 @@ class PooledRoute:
         except BaseException:
             lease.abandoned()
             raise
-        lease.begun()
+        if lease.is_trial:
+            lease.begun()
         return lease, begun
 
     async def _ask_hedged(
@@ -192,7 +224,7 @@ class PooledRoute:
         """Asks one member, and a second one when the first takes long to begin."""
 
         async def ask(each: Member, noted: Served) -> tuple[PooledLease, T]:
-            return await self._ask(each, call, send, noted)
+            return await self._ask(each, call, send, noted, self.clock.monotonic_s())
 
         return await first_to_begin(member, another, ask, served, self.policy.hedge_after_s or 0.0)
 
@@ -204,27 +236,35 @@ class PooledRoute:
         self.counts.hedges += 1
         return second
 
-    def _choose(self, call: Call, prefix: bytes, now_s: float, tried: set[Member]) -> Member | None:
+    def _choose(self, call: Call, prefix: bytes, now_s: float, tried: Collection[Member]) -> Member | None:
         """Gives the member to ask; None when none may be asked (again).
 
-        Of those that are not spared: the lowest order; there those that were reached, and of these those with room.
+        Of those that are not spared: those that were reached; there the lowest order, and of these those with room.
         """
-        members = self.members
-        policy = self.policy
+        members, policy = self.members, self.policy
         if len(members) == 1:
             member = members[0]
             if member in tried or (policy.spares and not member.circuit.is_ready(now_s)):
                 return None
             return member
-        ready = [each for each in members if each not in tried and (not policy.spares or each.circuit.is_ready(now_s))]
-        if not ready:
-            return None
-        if len(ready) > 1:
-            ready = [each for each in ready if each.capacity.is_reached is not False] or ready
-            order = min([each.order for each in ready])
-            ready = [each for each in ready if each.order == order]
-            ready = [each for each in ready if each.capacity.has_room] or ready
-        return ready[0] if len(ready) == 1 else policy.choose(ready, call, prefix, now_s)
+        best: list[Member] = []
+        best_rank = _LAST
+        for each in members:
+            circuit, capacity = each.circuit, each.capacity
+            if circuit.spared_until_s > now_s or (circuit.is_open and not circuit.is_ready(now_s)) or each in tried:
+                continue
+            rank = each.order << 1
+            if capacity.options.max_parallel is not None and not capacity.has_room:
+                rank += 1
+            if capacity.is_reached is False:
+                rank += _UNREACHED
+            if rank < best_rank:
+                best, best_rank = [each], rank
+            elif rank == best_rank:
+                best.append(each)
+        if len(best) > 1:
+            return policy.choose(best, call, prefix, now_s)
+        return best[0] if best else None
 
     def _pause_s(self, error: AlcoveError | None, now_s: float, number: int, hopeless: set[Member]) -> float | None:
         """Gives how long to wait before members are asked again; None when that would be too long, or in vain."""
@@ -284,6 +324,13 @@ class PooledRoute:
             if not route.takes_bytes or not route._all_take_bytes(seen):  # noqa: SLF001  one of ours
                 return False
         return True
+
+
+def _noted(member: Member, error: AlcoveError, tried: set[Member], hopeless: set[Member]) -> AlcoveError:
+    tried.add(member)
+    if not may_ask_again(error):
+        hopeless.add(member)
+    return error
 
 
 async def _within(timeout_s: float, send: Callable[[Target], Awaitable[T]], target: Target) -> T:

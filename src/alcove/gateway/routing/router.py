@@ -136,7 +136,12 @@ class PoolRouter:
             if is_kept
             else self.board.loose_circuit(target.upstream_id)
         )
-        member = Member(target=target, capacity=self.board.capacity(deployment), circuit=circuit)
+        member = Member(
+            target=target,
+            capacity=self.board.capacity(deployment),
+            circuit=circuit,
+            provider=target.upstream.provider_name,
+        )
         policy = RoutePolicy(choose=_only, spares=False, chance=self.chance)
         return self._made(target.info, (), (member,), policy, RouteCounts())
 
@@ -194,6 +199,7 @@ class PoolRouter:
             order=named.order,
             input_usd=prices[0],
             output_usd=prices[1],
+            provider=target.upstream.provider_name,
             key=blake2b(f"{deployment.name}/{named.model}".encode(), digest_size=16).digest(),
         )
 

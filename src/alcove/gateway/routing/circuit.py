@@ -84,6 +84,7 @@ class Circuit:
         """Notes that the call that tried it has begun to answer: it is closed."""
         self._is_probing = False
         self.is_open = False
+        self.spared_until_s = min(self.spared_until_s, now_s)
         self._outcomes = self._noted = 0
         self.since_s = now_s
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from alcove.kernel.errors import FieldError, ModelNotAllowed
 from alcove.kernel.ports import ModelInfo
-from alcove.kernel.principal import Principal
+from alcove.kernel.principal import Allowance, Principal
 
 
 def matches(patterns: Iterable[str], names: Collection[str], access_groups: Collection[str] = ()) -> bool:
@@ -28,33 +28,27 @@ def matches(patterns: Iterable[str], names: Collection[str], access_groups: Coll
     return False
 
 
-def may_use(who: Principal, model: ModelInfo, *other_names: str) -> bool:
-    """Tells whether all allowances of a principal let them use a model.
-
-    Args:
-        who: Who asks.
-        model: The model.
-        other_names: Further ids under which it is known.
-    """
-    for allowance in who.allowances:
-        if allowance.models is not None and not matches(
-            allowance.models, (model.id, *other_names), model.access_groups
-        ):
-            return False
-    return True
+def may_use(who: Principal, model: ModelInfo) -> bool:
+    """Tells whether all allowances of a principal let them use a model."""
+    return _refusing(who, model) is None
 
 
-def check_use(who: Principal, model: ModelInfo, *other_names: str) -> None:
+def check_use(who: Principal, model: ModelInfo) -> None:
     """Lets a principal use a model, or refuses.
 
     Raises:
         ModelNotAllowed: When an allowance does not name it; says whose.
     """
+    refusing = _refusing(who, model)
+    if refusing is not None:
+        detail = f"{refusing.name!r} may not use the model {model.id[:200]!r}; `GET /v1/models` lists those it may use."
+        raise ModelNotAllowed(detail, fields=(FieldError(field="model", message="may not be used"),))
+
+
+def _refusing(who: Principal, model: ModelInfo) -> Allowance | None:
     for allowance in who.allowances:
         if allowance.models is not None and not matches(
-            allowance.models, (model.id, *other_names), model.access_groups
+            allowance.models, (model.id, *model.aliases), model.access_groups
         ):
-            detail = (
-                f"{allowance.name!r} may not use the model {model.id[:200]!r}; `GET /v1/models` lists those it may use."
-            )
-            raise ModelNotAllowed(detail, fields=(FieldError(field="model", message="may not be used"),))
+            return allowance
+    return None

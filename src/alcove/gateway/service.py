@@ -102,7 +102,7 @@ class ModelCatalogue:
         for source in self.sources:
             model = await source.find_model(model_id, principal)
             if model is not None:
-                return _used(model, model_id, principal)
+                return _used(model, principal)
         for source in self.sources:
             if await source.find_embedding_model(model_id, principal) is not None:
                 message = f"{model_id!r} is an embedding model; use it with /v1/embeddings"
@@ -119,7 +119,7 @@ class ModelCatalogue:
         for source in self.sources:
             model = await source.find_embedding_model(model_id, principal)
             if model is not None:
-                return _used(model, model_id, principal)
+                return _used(model, principal)
         raise ModelNotFound(_unknown(model_id), fields=(FieldError(field="model", message="no such model"),))
 
     async def model_info(self, model_id: str, principal: Principal) -> ModelInfo:
@@ -132,7 +132,7 @@ class ModelCatalogue:
             for source in self.sources:
                 model = await source.find_model(model_id, principal)
                 if model is not None:
-                    return _used(model, model_id, principal).info
+                    return _used(model, principal).info
             return (await self.embedding_model(model_id, principal)).info
         except ModelNotAllowed:  # what one may not use is not listed, singly neither
             raise ModelNotFound(_unknown(model_id)) from None
@@ -169,14 +169,14 @@ class ModelCatalogue:
 M = TypeVar("M", Model, EmbeddingModel)
 
 
-def _used(model: M, model_id: str, who: Principal) -> M:
-    """Gives a model that was found under an id, if this principal may use it.
+def _used(model: M, who: Principal) -> M:
+    """Gives a model, if this principal may use it.
 
     Raises:
         ModelNotAllowed: When they may not.
     """
     if who.allowances:
-        check_use(who, model.info, model_id)
+        check_use(who, model.info)
     return model
 
 

@@ -79,7 +79,6 @@ class PooledRoute:
 
     Attributes:
         info: How the model is known here.
-        names: Every other id under which clients find it.
         members: Who can answer.
         policy: What is done when one does not.
         clock: The time.
@@ -89,7 +88,6 @@ class PooledRoute:
     """
 
     info: ModelInfo
-    names: tuple[str, ...] = ()
     members: tuple[Member, ...]
     policy: RoutePolicy
     clock: Clock

@@ -171,7 +171,7 @@ class RoutedModels:
         """Lists the models this person may use: groups first. A model that a group stands before is listed by its full id."""
         offered = await self.directory.list_models(principal)
         groups = self.router.listing()
-        found = [each.info for each in groups if may_use(principal, each.info, *each.names)]
+        found = [each.info for each in groups if may_use(principal, each.info)]
         taken = {each.info.id for each in groups}
         for info in offered:
             if self.router.is_group(info.id):

@@ -68,7 +68,7 @@ class PoolRouter:
                 found = self.known(model_id)
         if found is None or not who.allowances:
             return found
-        check_use(who, found.info, *found.names)
+        check_use(who, found.info)
         return self._bound(found, who)
 
     def known(self, model_id: str) -> PooledRoute | None:
@@ -123,7 +123,7 @@ class PoolRouter:
 
         def find(model_id: str) -> PooledRoute | None:
             found = self.known(model_id)
-            return found if found is not None and may_use(who, found.info, *found.names) else None
+            return found if found is not None and may_use(who, found.info) else None
 
         return replace(route, find=find)
 
@@ -143,7 +143,7 @@ class PoolRouter:
             provider=target.upstream.provider_name,
         )
         policy = RoutePolicy(choose=_only, spares=False, chance=self.chance)
-        return self._made(target.info, (), (member,), policy, RouteCounts())
+        return self._made(target.info, (member,), policy, RouteCounts())
 
     def _group_route(self, group: ModelGroup) -> PooledRoute | None:
         options = group.options
@@ -164,19 +164,17 @@ class PoolRouter:
         if self.sleep is not None:
             policy = replace(policy, sleep=self.sleep)
         counts = self._counts.setdefault(group.model, RouteCounts())
-        return self._made(_info_of(group, members), options.aliases, members, policy, counts)
+        return self._made(_info_of(group, members), members, policy, counts)
 
     def _made(
         self,
         info: ModelInfo,
-        names: tuple[str, ...],
         members: tuple[Member, ...],
         policy: RoutePolicy,
         counts: RouteCounts,
     ) -> PooledRoute:
         return PooledRoute(
             info=info,
-            names=names,
             members=members,
             policy=policy,
             clock=self.clock,
@@ -231,6 +229,7 @@ def _info_of(group: ModelGroup, members: Sequence[Member]) -> ModelInfo:
         description=group.options.description or f"From {', '.join(dict.fromkeys(each.owned_by for each in infos))}",
         created=int(group.created_at.timestamp()),
         capabilities=tuple(word for word in infos[0].capabilities if all(word in each.capabilities for each in infos)),
+        aliases=group.options.aliases,
         access_groups=group.options.access_groups,
     )
 

@@ -30,10 +30,18 @@ from alcove.gateway.passthrough import api as passthrough_api
 from alcove.gateway.passthrough.rerank import EmbeddingReranker
 from alcove.gateway.passthrough.service import PassThroughService
 from alcove.gateway.ports import Origin
-from alcove.gateway.routing.direct import DirectRouter
+from alcove.gateway.routing import api as routing_api
+from alcove.gateway.routing.board import HealthBoard
+from alcove.gateway.routing.circuit import CircuitLimits
+from alcove.gateway.routing.groups import GroupDirectory
+from alcove.gateway.routing.models import ModelGroup
+from alcove.gateway.routing.routed import RoutedModels
+from alcove.gateway.routing.router import PoolRouter
+from alcove.gateway.routing.service import ModelGroupService, RoutingStanding
+from alcove.gateway.routing.transports import TimedUpstreams, Transports
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.infra.background import background_tasks
-from alcove.infra.http import AddressGuard, HttpClient
+from alcove.infra.http import AddressGuard
 from alcove.infra.problems import install_error_handlers
 from alcove.kernel.chat import ChatRequest, Citation, Delta, Source, Usage
 from alcove.kernel.clock import Clock, SystemClock
@@ -82,6 +90,31 @@ class MemoryDeployments:
 
     async def delete(self, deployment_id: str) -> bool:
         return self.rows.pop(deployment_id, None) is not None
+
+
+@dataclass
+class MemoryModelGroups:
+    """Model groups in a dictionary."""
+
+    rows: dict[str, ModelGroup] = field(default_factory=dict)
+
+    async def list(self) -> Sequence[ModelGroup]:
+        return list(self.rows.values())
+
+    async def add(self, group: ModelGroup) -> None:
+        if any(each.model == group.model for each in self.rows.values()):
+            raise AlreadyExists
+        self.rows[group.id] = group
+
+    async def update(self, group: ModelGroup) -> None:
+        if group.id not in self.rows:
+            raise NotFound
+        if any(each.model == group.model and each.id != group.id for each in self.rows.values()):
+            raise AlreadyExists
+        self.rows[group.id] = group
+
+    async def delete(self, group_id: str) -> bool:
+        return self.rows.pop(group_id, None) is not None
 
 
 class ReversingCipher:
@@ -179,7 +212,6 @@ class Gateway:
 
     settings: GatewaySettings
     clock: Clock
-    http: HttpClient
     store: MemoryDeployments
     audit: ListAudit
     sink: ListTraceSink
@@ -189,6 +221,9 @@ class Gateway:
     app: ASGIApp
     face: ChatFace
     usage: MemoryUsageLog
+    router: PoolRouter
+    groups: ModelGroupService
+    board: HealthBoard
 
 
 @contextlib.asynccontextmanager
@@ -198,21 +233,39 @@ async def open_gateway(
     """Builds a gateway as `main` does, without the other rooms."""
     clock = clock or SystemClock()
     guard = AddressGuard(settings.named_addresses())
-    http = HttpClient(settings.http_limits(), guard)
+    transports = Transports(settings.http_limits(), guard)
     store, audit, sink, cipher = MemoryDeployments(), ListAudit(), ListTraceSink(), ReversingCipher()
     factories = {
-        Provider.OPENAI: OpenAiUpstreamFactory(http),
-        Provider.OLLAMA: OllamaUpstreamFactory(http),
         Provider.FAKE: FakeUpstreamFactory(settings.http_limits()),
+        Provider.OPENAI: TimedUpstreams(OpenAiUpstreamFactory, transports),
+        Provider.OLLAMA: TimedUpstreams(OllamaUpstreamFactory, transports),
     }
+    prices = PackagedPrices()
     directory = DeploymentDirectory(settings, store, cipher, factories, clock)
     await directory.load()
     built_in = BuiltInModels(chat=(FakeReader(),), embedding=(FakeEmbedding(),))
-    catalogue = ModelCatalogue([built_in, directory, *sources], settings.default_model)
-    deployments = DeploymentService(
-        directory=directory, store=store, cipher=cipher, addresses=guard, audit=audit, clock=clock
+    group_store = MemoryModelGroups()
+    groups = GroupDirectory(settings=settings, store=group_store, clock=clock)
+    await groups.load()
+    limits = CircuitLimits(
+        failures=settings.cooldown_failures, cooldown_s=settings.cooldown_s, max_cooldown_s=settings.max_cooldown_s
     )
-    prices = PackagedPrices()
+    board = HealthBoard(limits=limits, clock=clock)
+    router = PoolRouter(directory=directory, groups=groups, board=board, pricing=prices, clock=clock)
+    routed = RoutedModels(directory=directory, router=router, clock=clock)
+    catalogue = ModelCatalogue([built_in, routed, *sources], settings.default_model)
+    deployments = DeploymentService(
+        directory=directory,
+        store=store,
+        cipher=cipher,
+        addresses=guard,
+        audit=audit,
+        clock=clock,
+        standing=RoutingStanding(board, groups),
+    )
+    group_service = ModelGroupService(
+        groups=groups, store=group_store, directory=directory, deployments=store, audit=audit, clock=clock
+    )
     async with background_tasks(drain_s=1) as background:
         runner = TurnRunner(
             models=catalogue,
@@ -227,7 +280,7 @@ async def open_gateway(
 
         usage = MemoryUsageLog()
         pass_through = PassThroughService(
-            router=DirectRouter(directory),
+            router=router,
             models=catalogue,
             meter=FreeMeter(usage),
             sink=sink,
@@ -240,6 +293,7 @@ async def open_gateway(
             yield {
                 "model_catalogue": catalogue,
                 "deployments": deployments,
+                "model_groups": group_service,
                 "chat_face": face,
                 "embedding_service": embedding,
                 "pass_through": pass_through,
@@ -250,11 +304,25 @@ async def open_gateway(
         app.include_router(api.router)
         app.include_router(openai_api.router)
         app.include_router(passthrough_api.router)
+        app.include_router(routing_api.router)
         install_error_handlers(app)
         yield Gateway(
-            settings, clock, http, store, audit, sink, directory, catalogue, deployments, Doorkeeper(app), face, usage
+            settings,
+            clock,
+            store,
+            audit,
+            sink,
+            directory,
+            catalogue,
+            deployments,
+            Doorkeeper(app),
+            face,
+            usage,
+            router,
+            group_service,
+            board,
         )
-    http.close()
+    transports.close()
 
 
 @dataclass

@@ -43,6 +43,7 @@ class Rule:
 CHAT, MESSAGE = "/api/v1/chats/{chat_id}", "/api/v1/chats/{chat_id}/messages/{message_id}"
 COLLECTION, DOCUMENT = "/api/v1/knowledge/collections/{collection_id}", "/api/v1/knowledge/documents/{document_id}"
 DEPLOYMENT = {"name": "other", "provider": "openai", "base_url": "https://models.invalid/v1"}
+MODEL_GROUP = {"model": "other-group", "members": [{"deployment": MARK, "model": "m"}]}
 QUESTION = [{"role": "user", "content": "Hello"}]
 NEW_USER = {"email": "new@example.org", "name": "New", "password": "a long enough secret", "role": "user"}
 
@@ -72,6 +73,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("PATCH", "/api/v1/deployments/{deployment_id}"): Rule("admin", {"base_url": "https://evil.invalid/v1"}),
     ("DELETE", "/api/v1/deployments/{deployment_id}"): Rule("admin"),
     ("POST", "/api/v1/deployments/{deployment_id}/test"): Rule("admin"),
+    ("GET", "/api/v1/model-groups"): Rule("admin"),
+    ("POST", "/api/v1/model-groups"): Rule("admin", MODEL_GROUP),
+    ("PATCH", "/api/v1/model-groups/{group_id}"): Rule("admin", {"description": "Taken over"}),
+    ("DELETE", "/api/v1/model-groups/{group_id}"): Rule("admin"),
     ("GET", "/v1/models"): Rule("mine"),
     ("GET", "/v1/models/{model_id}"): Rule("own"),
     ("POST", "/v1/chat/completions"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
@@ -188,6 +193,11 @@ async def people(place: Place) -> People:
     ids |= {"key_id": key_id, "user_id": ann.id}
     deployment = {"name": MARK, "provider": "openai", "base_url": "https://models.invalid/v1", "api_key": f"sk-{MARK}"}
     ids["deployment_id"] = (await made(clients[admin.id], "/api/v1/deployments", deployment))["id"]
+    ids["group_id"] = (
+        await made(
+            clients[admin.id], "/api/v1/model-groups", {**MODEL_GROUP, "model": "hidden-group", "enabled": False}
+        )
+    )["id"]
     assert (await clients[ann.id].delete(f"/api/v1/keys/{revoked_id}")).status_code == 204
     carls = [place.keyed((await place.key(carl))[1]), await place.page(carl)]
     carls[1].headers["origin"] = "http://127.0.0.1"

@@ -75,6 +75,7 @@ class DeploymentDirectory:
         factories: Opens deployments, by protocol.
         clock: The time.
         prices: Gets ready for the providers in use; None where nothing is priced.
+        version: Grows with every change of what there is.
     """
 
     settings: GatewaySettings
@@ -83,6 +84,7 @@ class DeploymentDirectory:
     factories: Mapping[Provider, UpstreamFactory]
     clock: Clock
     prices: PriceBook | None = None
+    version: int = 0
     _open: tuple[_Open, ...] = ()
     _entries: Mapping[str, _Entry] = field(default_factory=dict)
     _listing: tuple[ModelInfo, ...] = ()
@@ -185,15 +187,56 @@ class DeploymentDirectory:
 
     async def target(self, model_id: str) -> Target | None:
         """Gives the model of that id on the deployment that has it, of whatever kind; None when none has."""
-        entry = self._find(model_id)
-        if entry is None:
+        found = self.known_target(model_id)
+        if found is None:
             await self._ask_again()
-            entry = self._find(model_id)
-        if entry is None:
+            found = self.known_target(model_id)
+        return found
+
+    def known_target(self, model_id: str) -> Target | None:
+        """Gives the model of that id as `target` does, without asking servers what they have."""
+        entry = self._find(model_id)
+        return None if entry is None else _target(entry)
+
+    def target_on(self, name: str, upstream_id: str) -> Target | None:
+        """Gives a model on the deployment of that name, offered or not; None when no such deployment is in use."""
+        entry = self._entries.get(f"{name}/{upstream_id}")
+        if entry is not None and entry.info.owned_by == name:
+            return _target(entry)
+        opened = next((each for each in self._open if each.deployment.name.lower() == name.lower()), None)
+        if opened is None:
             return None
-        return Target(
-            deployment=entry.info.owned_by, info=entry.info, upstream_id=entry.upstream_id, upstream=entry.upstream
-        )
+        listed = {each.id: each for each in opened.listed}
+        model = listed.get(upstream_id) or ListedModel(id=upstream_id, kind=_kind(upstream_id))
+        return _target(_entry(opened, model, f"{opened.deployment.name}/{upstream_id}"))
+
+    def deployment(self, name: str) -> Deployment | None:
+        """Gives the deployment of that name, if it is in use."""
+        return next((each.deployment for each in self._open if each.deployment.name == name), None)
+
+    def deployments(self) -> Sequence[Deployment]:
+        """Gives the deployments in use."""
+        return [each.deployment for each in self._open]
+
+    def upstream(self, name: str) -> Upstream | None:
+        """Gives the deployment of that name opened, if it is in use."""
+        return next((each.upstream for each in self._open if each.deployment.name == name), None)
+
+    def first_chat_target(self, name: str) -> Target | None:
+        """Gives the first model that chats on the deployment of that name; None when it has none, or none is known yet."""
+        opened = next((each for each in self._open if each.deployment.name == name), None)
+        offered = opened.offered if opened is not None else ()
+        model = next((each for each in offered if each.kind == "chat"), None)
+        return None if model is None else self.target_on(name, model.id)
+
+    def is_offered(self, model_id: str) -> bool:
+        """Tells whether a deployment offers a model under this id; more ids than these may be asked for."""
+        return model_id in self._entries
+
+    def is_prefixed(self, model_id: str) -> bool:
+        """Tells whether an id begins with the name of a deployment in use."""
+        name = model_id.split("/", 1)[0]
+        return "/" in model_id and any(each.deployment.name == name for each in self._open)
 
     def _find(self, model_id: str) -> _Entry | None:
         entry = self._entries.get(model_id)
@@ -252,6 +295,7 @@ class DeploymentDirectory:
                 )
         self._entries = {**plain, **entries}
         self._listing = tuple(listing)
+        self.version += 1
 
     def _of_settings(self) -> list[Deployment]:
         now = self._started_at
@@ -265,6 +309,7 @@ class DeploymentDirectory:
                 source=DeploymentSource.SETTINGS,
                 created_at=now,
                 updated_at=now,
+                options=each.options,
                 api_key=each.api_key,
             )
             for each in self.settings.deployments
@@ -307,6 +352,12 @@ def _kind(model_id: str) -> ModelKind:
     return "embedding" if "embed" in model_id.lower() else "chat"
 
 
+def _target(entry: _Entry) -> Target:
+    return Target(
+        deployment=entry.info.owned_by, info=entry.info, upstream_id=entry.upstream_id, upstream=entry.upstream
+    )
+
+
 def _entry(each: _Open, model: ListedModel, model_id: str) -> _Entry:
     info = ModelInfo(
         id=model_id,
@@ -317,6 +368,7 @@ def _entry(each: _Open, model: ListedModel, model_id: str) -> _Entry:
         description=model.description or f"From {each.deployment.name}",
         created=model.created,
         capabilities=model.capabilities,
+        access_groups=each.deployment.options.access_groups,
     )
     return _Entry(
         info=info,

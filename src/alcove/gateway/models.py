@@ -6,13 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from alcove.gateway.names import DeploymentName, ModelName, check_name
+from alcove.gateway.routing.models import DeploymentHealth, ModelGroupSettings
+from alcove.gateway.routing.options import PLAIN, DeploymentOptions
 from alcove.infra.http import HttpLimits, Url
 from alcove.kernel.ports import ModelInfo, ModelKind
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-_RESERVED = frozenset({"alcove", "agent", "knowledge", "pipe", "memory", "discovered"})
 _HINT_MIN_LENGTH = 12  # of shorter keys, four characters would be too large a part
 
 
@@ -47,6 +48,7 @@ class Deployment:
         created_at: When it was added.
         updated_at: When it was changed last.
         changed_by: Id of the admin who did.
+        options: How it is used.
         api_key: The key to send, in the clear: only in memory.
         sealed_key: The key as stored, encrypted for this deployment's id.
         key_hint: Its last four characters.
@@ -62,6 +64,7 @@ class Deployment:
     created_at: datetime
     updated_at: datetime
     changed_by: str | None = None
+    options: DeploymentOptions = PLAIN
     api_key: SecretStr | None = None
     sealed_key: str | None = None
     key_hint: str | None = None
@@ -91,18 +94,6 @@ def key_hint(key: str) -> str:
     return key[-4:] if len(key) >= _HINT_MIN_LENGTH else ""
 
 
-def check_name(value: str) -> str:
-    """Gives the name of a deployment back if no other thing's model ids begin with it.
-
-    Raises:
-        ValueError: When they do.
-    """
-    if value.lower() in _RESERVED:
-        msg = f"{value!r} is reserved; choose another name"
-        raise ValueError(msg)
-    return value
-
-
 def check_base_url(value: str) -> str:
     """Gives the address of a model server in its plain form, without a slash at its end.
 
@@ -114,10 +105,6 @@ def check_base_url(value: str) -> str:
         msg = "the base URL must not have a query"
         raise ValueError(msg)
     return str(url).rstrip("/")
-
-
-DeploymentName = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
-ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
 
 FAKE_BASE_URL = "http://fake.invalid/v1"
@@ -150,6 +137,9 @@ class DeploymentSettings(BaseModel):
     models: tuple[ModelName, ...] = ()
     """Models to offer; empty for all that the server lists."""
 
+    options: DeploymentOptions = PLAIN
+    """How it is used: room, timeouts, prices, access groups, health check."""
+
     _fake = model_validator(mode="before")(with_fake_address)
     _name = field_validator("name")(check_name)
     _base_url = field_validator("base_url")(check_base_url)
@@ -162,6 +152,9 @@ class GatewaySettings(BaseModel):
 
     deployments: tuple[DeploymentSettings, ...] = ()
     """Model servers to use, as `[[gateway.deployments]]` in the TOML file or a JSON list in the environment. Admins can add more in the page."""
+
+    model_groups: tuple[ModelGroupSettings, ...] = ()
+    """Model ids that several deployments answer for, as `[[gateway.model_groups]]` in the TOML file. Admins can add more in the page."""
 
     default_model: str | None = None
     """Model that a new chat begins with. Default: the first generative model there is, else `alcove/reader`."""
@@ -210,6 +203,24 @@ class GatewaySettings(BaseModel):
     slow_client_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds a client may take none of what is sent to it before it is given up. Up to 3,600."""
 
+    cooldown_failures: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Failures in a row after which model groups spare a deployment's model for a while; also half of the last 20 calls. 1 to 1,000."""
+
+    cooldown_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """Seconds it is spared the first time; twice as long each time it fails again. Up to 3,600."""
+
+    max_cooldown_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """Seconds it is spared at most, also for a longer `Retry-After`. Up to a day."""
+
+    max_retry_wait_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    """Seconds a call waits at most before it is tried again; a longer `Retry-After` is handed on to the client. 0 to 600."""
+
+    health_check_interval_s: Annotated[float, Field(ge=1, le=86_400)] = 30.0
+    """Seconds between two health checks of a deployment that has them on, give or take a fifth. 1 to 86,400."""
+
+    health_check_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """Seconds a health check may take. Up to 600."""
+
     _ollama_url = field_validator("ollama_url")(check_base_url)
 
     @field_validator("deployments")
@@ -218,6 +229,15 @@ class GatewaySettings(BaseModel):
         names = [each.name.lower() for each in value]
         if len(set(names)) != len(names):
             msg = "two deployments have the same name"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("model_groups")
+    @classmethod
+    def _groups_differ(cls, value: tuple[ModelGroupSettings, ...]) -> tuple[ModelGroupSettings, ...]:
+        names = [name for each in value for name in (each.id, *each.aliases)]
+        if len(set(names)) != len(names):
+            msg = "two model groups have the same id or alias"
             raise ValueError(msg)
         return value
 
@@ -292,9 +312,11 @@ class DeploymentCard(BaseModel):
     enabled: bool
     source: DeploymentSource
     created_at: datetime
+    options: DeploymentOptions
+    health: DeploymentHealth
 
     @classmethod
-    def of(cls, deployment: Deployment) -> "DeploymentCard":
+    def of(cls, deployment: Deployment, health: DeploymentHealth | None = None) -> "DeploymentCard":
         """Gives the card of a deployment."""
         return cls(
             id=deployment.id,
@@ -306,6 +328,8 @@ class DeploymentCard(BaseModel):
             enabled=deployment.is_enabled,
             source=deployment.source,
             created_at=deployment.created_at,
+            options=deployment.options,
+            health=health or DeploymentHealth(),
         )
 
 
@@ -320,6 +344,7 @@ class DeploymentCreate(BaseModel):
     api_key: Annotated[SecretStr | None, Field(max_length=4096)] = None
     models: Annotated[list[ModelName], Field(max_length=1000)] = Field(default_factory=list)
     enabled: bool = True
+    options: DeploymentOptions = PLAIN
 
     _fake = model_validator(mode="before")(with_fake_address)
     _name = field_validator("name")(check_name)
@@ -327,7 +352,7 @@ class DeploymentCreate(BaseModel):
 
 
 class DeploymentPatch(BaseModel):
-    """Changes to a deployment; what is absent stays. A new `base_url` without a new `api_key` clears the key."""
+    """Changes to a deployment; what is absent stays. A new `base_url` without a new `api_key` clears the key, and `options` are replaced as a whole."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -337,6 +362,7 @@ class DeploymentPatch(BaseModel):
     api_key: Annotated[SecretStr | None, Field(max_length=4096)] = None
     models: Annotated[list[ModelName] | None, Field(max_length=1000)] = None
     enabled: bool | None = None
+    options: DeploymentOptions | None = None
 
     _fake = model_validator(mode="before")(with_fake_address)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 import anyio
 from pydantic import SecretStr
 
+from alcove.gateway.access import check_use, may_use
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.models import (
     Deployment,
@@ -20,6 +22,7 @@ from alcove.gateway.models import (
     key_hint,
 )
 from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStore, Origin
+from alcove.gateway.routing.models import DeploymentHealth
 from alcove.infra.http import AddressNotAllowed, ConnectFailed, Url
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import (
@@ -28,6 +31,7 @@ from alcove.kernel.errors import (
     Conflict,
     FieldError,
     InvalidRequest,
+    ModelNotAllowed,
     ModelNotFound,
     NotFound,
 )
@@ -91,6 +95,7 @@ class ModelCatalogue:
 
         Raises:
             ModelNotFound: When there is none, or not for this person.
+            ModelNotAllowed: When there is, but this key or person may not use it.
             InvalidRequest: When it is an embedding model.
         """
         if model_id == DEFAULT_MODEL:
@@ -98,7 +103,7 @@ class ModelCatalogue:
         for source in self.sources:
             model = await source.find_model(model_id, principal)
             if model is not None:
-                return model
+                return _used(model, principal)
         for source in self.sources:
             if await source.find_embedding_model(model_id, principal) is not None:
                 message = f"{model_id!r} is an embedding model; use it with /v1/embeddings"
@@ -110,11 +115,12 @@ class ModelCatalogue:
 
         Raises:
             ModelNotFound: When there is none, or not for this person.
+            ModelNotAllowed: When there is, but this key or person may not use it.
         """
         for source in self.sources:
             model = await source.find_embedding_model(model_id, principal)
             if model is not None:
-                return model
+                return _used(model, principal)
         raise ModelNotFound(_unknown(model_id), fields=(FieldError(field="model", message="no such model"),))
 
     async def model_info(self, model_id: str, principal: Principal) -> ModelInfo:
@@ -123,18 +129,22 @@ class ModelCatalogue:
         Raises:
             ModelNotFound: When there is none, or not for this person.
         """
-        for source in self.sources:
-            model = await source.find_model(model_id, principal)
-            if model is not None:
-                return model.info
-        return (await self.embedding_model(model_id, principal)).info
+        try:
+            for source in self.sources:
+                model = await source.find_model(model_id, principal)
+                if model is not None:
+                    return _used(model, principal).info
+            return (await self.embedding_model(model_id, principal)).info
+        except ModelNotAllowed:  # what one may not use is not listed, singly neither
+            raise ModelNotFound(_unknown(model_id)) from None
 
     async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
         """Lists the models of all sources, each id once."""
         found: dict[str, ModelInfo] = {}
         for source in self.sources:
             for info in await source.list_models(principal):
-                found.setdefault(info.id, info)
+                if may_use(principal, info):
+                    found.setdefault(info.id, info)
         return list(found.values())
 
     async def default_chat_model(self, principal: Principal) -> str:
@@ -157,12 +167,53 @@ class ModelCatalogue:
         return next((info.id for info in infos if _is_generative(info)), _READER)
 
 
+M = TypeVar("M", Model, EmbeddingModel)
+
+
+def _used(model: M, who: Principal) -> M:
+    """Gives a model, if this principal may use it.
+
+    Raises:
+        ModelNotAllowed: When they may not.
+    """
+    if who.allowances:
+        check_use(who, model.info)
+    return model
+
+
 def _is_generative(info: ModelInfo) -> bool:
     return info.kind == "chat" and info.is_generative and not info.is_composite
 
 
 def _unknown(model_id: str) -> str:
     return f"There is no model {model_id[:200]!r} here; `GET /v1/models` lists the ones there are."
+
+
+class DeploymentStanding(Protocol):
+    """What routing knows of deployments."""
+
+    def health(self, deployment: Deployment) -> DeploymentHealth:
+        """Gives how it does."""
+        ...
+
+    def groups_with(self, name: str) -> Sequence[str]:
+        """Gives the ids of the model groups that name a deployment."""
+        ...
+
+
+class NothingKnown:
+    """Knows nothing of deployments."""
+
+    def health(self, deployment: Deployment) -> DeploymentHealth:  # noqa: ARG002  the port's signature
+        """Gives the health of one that was never asked."""
+        return DeploymentHealth()
+
+    def groups_with(self, name: str) -> Sequence[str]:  # noqa: ARG002
+        """Gives none."""
+        return ()
+
+
+_NOTHING_KNOWN = NothingKnown()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +227,7 @@ class DeploymentService:
         addresses: Judges their addresses.
         audit: Remembers who did what.
         clock: The time.
+        standing: What else is known of deployments.
     """
 
     directory: DeploymentDirectory
@@ -184,6 +236,7 @@ class DeploymentService:
     addresses: AddressCheck
     audit: Audit
     clock: Clock
+    standing: DeploymentStanding = _NOTHING_KNOWN
 
     async def list(self) -> Sequence[DeploymentCard]:
         """Lists all deployments: of the settings, of admins, discovered."""
@@ -192,7 +245,7 @@ class DeploymentService:
             *await self.store.list(),
             *self.directory.deployments_of(DeploymentSource.DISCOVERED),
         ]
-        return [DeploymentCard.of(each) for each in found]
+        return [self._card(each) for each in found]
 
     async def create(self, data: DeploymentCreate, who: Principal, origin: Origin = _NO_REQUEST) -> DeploymentCard:
         """Adds a deployment.
@@ -213,6 +266,7 @@ class DeploymentService:
                 base_url=data.base_url,
                 models=tuple(dict.fromkeys(data.models)),
                 is_enabled=data.enabled,
+                options=data.options,
                 source=DeploymentSource.ADMIN,
                 created_at=now,
                 updated_at=now,
@@ -222,7 +276,7 @@ class DeploymentService:
         )
         await self.store.add(deployment)
         await self._changed(who, "deployment.create", deployment.id, origin)
-        return DeploymentCard.of(deployment)
+        return self._card(deployment)
 
     async def update(
         self, deployment_id: str, data: DeploymentPatch, who: Principal, origin: Origin = _NO_REQUEST
@@ -231,13 +285,14 @@ class DeploymentService:
 
         Raises:
             NotFound: When there is none of that id.
-            Conflict: When it is not one that admins added.
+            Conflict: When it is not one that admins added, or would be renamed while model groups name it.
             InvalidRequest: When its new address may not be connected to.
             AlreadyExists: When its new name is taken.
         """
         old = await self._get(deployment_id)
         if data.name is not None:
             self._check_free(data.name)
+            self._check_unnamed(old, data.name)
         is_moved = data.base_url is not None and data.base_url != old.base_url
         if is_moved and data.base_url is not None and data.provider is not Provider.FAKE:
             await self._check_address(data.base_url)
@@ -248,6 +303,7 @@ class DeploymentService:
             base_url=data.base_url or old.base_url,
             models=old.models if data.models is None else tuple(dict.fromkeys(data.models)),
             is_enabled=old.is_enabled if data.enabled is None else data.enabled,
+            options=data.options or old.options,
             updated_at=self.clock.now(),
             changed_by=who.user_id,
         )
@@ -255,7 +311,7 @@ class DeploymentService:
             new = self._with_key(new, data.api_key)
         await self.store.update(new)
         await self._changed(who, "deployment.update", deployment_id, origin)
-        return DeploymentCard.of(new)
+        return self._card(new)
 
     async def delete(self, deployment_id: str, who: Principal, origin: Origin = _NO_REQUEST) -> None:
         """Deletes a deployment.
@@ -290,6 +346,9 @@ class DeploymentService:
         await self.audit.record(who, "deployment.test", f"deployment:{deployment_id}", origin)
         return DeploymentTest(ok=is_fine, detail=detail, models=models, latency_ms=latency_ms)
 
+    def _card(self, deployment: Deployment) -> DeploymentCard:
+        return DeploymentCard.of(deployment, self.standing.health(deployment))
+
     def _in_use(self, deployment_id: str) -> Deployment | None:
         fixed = [
             *self.directory.deployments_of(DeploymentSource.SETTINGS),
@@ -312,6 +371,12 @@ class DeploymentService:
         if name.lower() in taken:
             detail = f"There is a deployment named {name!r} in the settings; choose another name."
             raise AlreadyExists(detail, fields=(FieldError(field="name", message="is taken"),))
+
+    def _check_unnamed(self, old: Deployment, name: str) -> None:
+        groups = self.standing.groups_with(old.name) if name != old.name else ()
+        if groups:
+            detail = f"The model groups {', '.join(map(repr, groups))} name this deployment; take it out of them, then rename it."
+            raise Conflict(detail, fields=(FieldError(field="name", message="is in use by model groups"),))
 
     async def _check_address(self, base_url: str) -> None:
         try:

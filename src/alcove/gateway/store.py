@@ -12,6 +12,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from alcove.gateway.models import Deployment, DeploymentSource, Provider
+from alcove.gateway.routing.options import DeploymentOptions
 from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.kernel.errors import AlreadyExists, NotFound
 
@@ -25,6 +26,7 @@ deployments = Table(
     Column("base_url", Text, nullable=False),
     Column("models", JSON, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
+    Column("options", JSON, nullable=True),  # null in rows older than the column
     Column("sealed_key", Text, nullable=True),
     Column("key_hint", String(4), nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
@@ -93,6 +95,7 @@ def _row(deployment: Deployment) -> dict[str, Any]:
         "base_url": deployment.base_url,
         "models": list(deployment.models),
         "is_enabled": deployment.is_enabled,
+        "options": deployment.options.model_dump(mode="json", exclude_defaults=True),
         "sealed_key": deployment.sealed_key,
         "key_hint": deployment.key_hint,
         "created_at": deployment.created_at,
@@ -113,6 +116,7 @@ def _record(row: RowMapping) -> Deployment:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         changed_by=row["changed_by"],
+        options=DeploymentOptions.model_validate(row["options"] or {}),
         sealed_key=row["sealed_key"],
         key_hint=row["key_hint"],
     )

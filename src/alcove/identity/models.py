@@ -161,6 +161,9 @@ class Action(StrEnum):
     DEPLOYMENT_UPDATE = "deployment.update"
     DEPLOYMENT_DELETE = "deployment.delete"
     DEPLOYMENT_TEST = "deployment.test"
+    MODEL_GROUP_CREATE = "model_group.create"
+    MODEL_GROUP_UPDATE = "model_group.update"
+    MODEL_GROUP_DELETE = "model_group.delete"
     REQUEST = "request"
 
 

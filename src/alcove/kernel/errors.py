@@ -90,6 +90,13 @@ class Forbidden(AlcoveError):
     type = "permission_error"
 
 
+class ModelNotAllowed(Forbidden):
+    """You may not use this model; `GET /v1/models` lists the ones you may."""
+
+    code = "model_not_allowed"
+    title = "Model not allowed"
+
+
 class NotFound(AlcoveError):
     """There is no such thing here, or it is not yours."""
 
@@ -233,6 +240,24 @@ class UpstreamTimeout(UpstreamError):
     def __init__(self, detail: str | None = None) -> None:
         """Answer 504 with what was waited for."""
         super().__init__(detail, status=504)
+
+
+class ContextOverflow(UpstreamError):
+    """The conversation is too long for the model; shorten it, or choose a model with a larger context."""
+
+    code = "context_length_exceeded"
+    title = "Too long for the model"
+    type = "invalid_request_error"
+    log_level = logging.INFO
+
+
+class ContentRefused(UpstreamError):
+    """The model server refused the content by its policy; change the request, or choose another model."""
+
+    code = "content_filter"
+    title = "Refused by the model server's content policy"
+    type = "invalid_request_error"
+    log_level = logging.INFO
 
 
 class StreamInterrupted(UpstreamError):

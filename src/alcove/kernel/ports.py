@@ -36,6 +36,8 @@ class ModelInfo:
         is_composite: Whether it answers by asking other models; their calls are traced, and its own is a span around them.
         reads_sources: Whether it takes `ChatRequest.sources` as they are, without having them rendered into the prompt.
         capabilities: Words such as `tools`, `vision`, `reasoning`.
+        aliases: Other ids under which it is found.
+        access_groups: Groups of models it belongs to; allowances name them as `@name`.
     """
 
     id: str
@@ -49,6 +51,8 @@ class ModelInfo:
     is_composite: bool = False
     reads_sources: bool = False
     capabilities: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    access_groups: tuple[str, ...] = ()
 
 
 class Pricing(Protocol):

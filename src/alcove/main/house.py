@@ -28,7 +28,16 @@ from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.passthrough.rerank import EmbeddingReranker
 from alcove.gateway.passthrough.service import PassThroughService
 from alcove.gateway.ports import Origin
-from alcove.gateway.routing.direct import DirectRouter
+from alcove.gateway.routing.board import HealthBoard
+from alcove.gateway.routing.checks import HealthChecks
+from alcove.gateway.routing.circuit import CircuitLimits
+from alcove.gateway.routing.groups import GroupDirectory
+from alcove.gateway.routing.metrics import RoutingCollector
+from alcove.gateway.routing.routed import RoutedModels
+from alcove.gateway.routing.router import PoolRouter
+from alcove.gateway.routing.service import ModelGroupService, RoutingStanding
+from alcove.gateway.routing.store import SqlModelGroupStore
+from alcove.gateway.routing.transports import TimedUpstreams, Transports
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
 from alcove.identity.audit import AuditService
@@ -38,7 +47,7 @@ from alcove.infra.background import TaskGroupBackground, Workers, background_tas
 from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.embedder import Embedder
-from alcove.infra.http import AddressGuard, HttpClient
+from alcove.infra.http import AddressGuard
 from alcove.infra.jobs import JobQueue
 from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
@@ -81,6 +90,7 @@ class House:
     metrics: Metrics
     model_catalogue: ModelCatalogue
     deployments: DeploymentService
+    model_groups: ModelGroupService
     embedding_service: EmbeddingService
     chat_face: ChatFace
     pass_through: PassThroughService
@@ -138,6 +148,16 @@ class TracingParts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RoutingParts:
+    """What finds the deployment that answers."""
+
+    store: SqlModelGroupStore
+    groups: GroupDirectory
+    board: HealthBoard
+    router: PoolRouter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayParts:
     """What the gateway is made of."""
 
@@ -147,6 +167,7 @@ class GatewayParts:
     cipher: SecretBox
     store: SqlDeploymentStore
     directory: DeploymentDirectory
+    routing: RoutingParts
     catalogue: ModelCatalogue
 
 
@@ -213,6 +234,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             addresses=gateway.guard,
             audit=AuditOfDeployments(identity.audit),
             clock=clock,
+            standing=RoutingStanding(gateway.routing.board, gateway.routing.groups),
         )
         embedding_service = EmbeddingService(
             models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
@@ -234,9 +256,17 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             model_catalogue=gateway.catalogue,
             deployments=deployments,
             embedding_service=embedding_service,
+            model_groups=ModelGroupService(
+                groups=gateway.routing.groups,
+                store=gateway.routing.store,
+                directory=gateway.directory,
+                deployments=gateway.store,
+                audit=AuditOfDeployments(identity.audit),
+                clock=clock,
+            ),
             chat_face=ChatFace.of(runner, settings.gateway),
             pass_through=PassThroughService(
-                router=DirectRouter(gateway.directory),
+                router=gateway.routing.router,
                 models=gateway.catalogue,
                 meter=FreeMeter(MemoryUsageLog()),
                 sink=tracing.sink,
@@ -281,8 +311,8 @@ async def _open_tracing(ground: Ground) -> TracingParts:
 async def _open_gateway(ground: Ground) -> GatewayParts:
     options = ground.settings.gateway
     guard = AddressGuard(options.named_addresses())
-    http = HttpClient(options.http_limits(), guard)
-    ground.stack.callback(http.close)
+    transports = Transports(options.http_limits(), guard)
+    ground.stack.callback(transports.close)
     store = SqlDeploymentStore(ground.database)
     cipher = SecretBox(ground.key.derive_all("secrets"))
     prices = PackagedPrices()
@@ -291,15 +321,16 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         store=store,
         cipher=cipher,
         factories={
-            Provider.OPENAI: OpenAiUpstreamFactory(http),
-            Provider.OLLAMA: OllamaUpstreamFactory(http),
             Provider.FAKE: FakeUpstreamFactory(options.http_limits()),
+            Provider.OPENAI: TimedUpstreams(OpenAiUpstreamFactory, transports),
+            Provider.OLLAMA: TimedUpstreams(OllamaUpstreamFactory, transports),
         },
         clock=ground.clock,
         prices=prices,
     )
     await directory.load()
     ground.workers.start(directory.run, "model lists")
+    routing = await _open_routing(ground, directory, prices)
     embedder = Embedder()
     reader = Reader(
         embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
@@ -312,8 +343,34 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         cipher=cipher,
         store=store,
         directory=directory,
-        catalogue=ModelCatalogue([directory, built_in], options.default_model),
+        routing=routing,
+        catalogue=ModelCatalogue(
+            [RoutedModels(directory=directory, router=routing.router, clock=ground.clock), built_in],
+            options.default_model,
+        ),
     )
+
+
+async def _open_routing(ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices) -> RoutingParts:
+    options, clock = ground.settings.gateway, ground.clock
+    store = SqlModelGroupStore(ground.database)
+    groups = GroupDirectory(settings=options, store=store, clock=clock)
+    await groups.load()
+    limits = CircuitLimits(
+        failures=options.cooldown_failures, cooldown_s=options.cooldown_s, max_cooldown_s=options.max_cooldown_s
+    )
+    board = HealthBoard(limits=limits, clock=clock)
+    router = PoolRouter(directory=directory, groups=groups, board=board, pricing=prices, clock=clock)
+    checks = HealthChecks(
+        directory=directory,
+        board=board,
+        interval_s=options.health_check_interval_s,
+        timeout_s=options.health_check_timeout_s,
+        clock=clock,
+    )
+    ground.workers.start(checks.run, "health checks")
+    ground.metrics.registry.register(RoutingCollector(board, router))
+    return RoutingParts(store=store, groups=groups, board=board, router=router)
 
 
 async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:

@@ -24,6 +24,8 @@ from alcove.infra.http import (
 )
 from alcove.kernel.chat import JsonValue
 from alcove.kernel.errors import (
+    ContentRefused,
+    ContextOverflow,
     InvalidRequest,
     Overloaded,
     StreamInterrupted,
@@ -37,6 +39,22 @@ _MAX_RETRY_AFTER_S = 86_400.0
 _LOOKS_LIKE_KEY = re.compile(r"\b(sk|pk|gsk|xai)-[\w*.-]{6,}")
 _REQUEST_ID_FIELDS = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 _VISIBLE = re.compile(r"[!-~]{1,200}")
+_OVERFLOW_CODE = re.compile(r"context.*(length|size|window).*exceed|exceed.*context", re.IGNORECASE)
+_OVERFLOW = re.compile(
+    r"context (length|window|size|limit)|maximum (model|prompt|sequence|input) length|(prompt|input|request|conversation) "
+    r"(is|was) too (long|large)|too many (input |prompt )?tokens|token count.{0,40} exceeds|maximum number of (input )?tokens|"
+    r"reduce the length of the|exceeds? the (maximum|model's) .{0,40}(tokens|context)|tokens? .{0,40}exceeds? .{0,40}maximum",
+    re.IGNORECASE | re.DOTALL,
+)
+_REFUSED_CODE = re.compile(
+    r"content_?(filter|policy)|responsibleai|moderation|safety|flagged|policy_violation", re.IGNORECASE
+)
+_REFUSED = re.compile(
+    r"content (management |moderation )?(policy|filter)|usage polic|safety (system|filter)|flagged (as|for|by)|"
+    r"prohibited content|responsible ai",
+    re.IGNORECASE,
+)
+_ABOUT_THE_REQUEST = frozenset({400, 403, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +169,7 @@ class UpstreamServer:
         message, code = self.message_of(body)
         if status == 401:  # noqa: PLR2004  not the caller's key was refused, but the deployment's
             message = f"{where} refused the key that is set for it. {message}"
-        return UpstreamError(
+        return _kind_of(status, code, message)(
             message or f"{where} answered with status {status}.",
             status=status,
             retry_after_s=_retry_after_s(headers),
@@ -162,13 +180,13 @@ class UpstreamServer:
     def error_event(self, error: JsonValue, *, has_begun: bool) -> UpstreamError:
         """Gives an error that stood in the middle of a stream as an error of ours."""
         message, code = self._message(error)
-        status = error.get("code") if isinstance(error, Mapping) else None
+        given = error.get("code") if isinstance(error, Mapping) else None
         if has_begun:
             return StreamInterrupted(message or None, upstream_code=code)
-        is_status = isinstance(status, int) and 400 <= status < 600  # noqa: PLR2004
-        return UpstreamError(
+        status = given if isinstance(given, int) and 400 <= given < 600 else None  # noqa: PLR2004
+        return _kind_of(status or 400, code, message)(
             message or f"The model server of {self.name!r} answered with an error.",
-            status=status if is_status and isinstance(status, int) else 502,
+            status=status or 502,
             upstream_code=code,
         )
 
@@ -188,7 +206,9 @@ class UpstreamServer:
         if not isinstance(data, Mapping):
             return "", None
         message = next((data[key] for key in ("message", "detail", "error") if isinstance(data.get(key), str)), "")
-        code = data.get("code")
+        code, kind = data.get("code"), data.get("type")
+        if not isinstance(code, str) and isinstance(kind, str) and _names_a_refusal(kind):
+            code = kind  # a server with numbers for codes may say in the type what it is about
         return self.clean(str(message)), self.clean(code) if isinstance(code, str) and code else None
 
     def clean(self, text: str) -> str:
@@ -196,6 +216,21 @@ class UpstreamServer:
         if self.api_key is not None and self.api_key.get_secret_value():
             text = text.replace(self.api_key.get_secret_value(), "[redacted]")
         return _LOOKS_LIKE_KEY.sub("[redacted]", text)[:_MAX_MESSAGE]
+
+
+def _names_a_refusal(code: str) -> bool:
+    return bool(_OVERFLOW_CODE.search(code) or _REFUSED_CODE.search(code))
+
+
+def _kind_of(status: int, code: str | None, message: str) -> type[UpstreamError]:
+    """Gives what an error is about, by the vendors' codes, or else by their words: too long, refused, or something else."""
+    if status not in _ABOUT_THE_REQUEST and not (code and _names_a_refusal(code)):
+        return UpstreamError
+    if (code and _OVERFLOW_CODE.search(code)) or (status != 403 and _OVERFLOW.search(message)):  # noqa: PLR2004
+        return ContextOverflow
+    if (code and _REFUSED_CODE.search(code)) or _REFUSED.search(message):
+        return ContentRefused
+    return UpstreamError
 
 
 def _json(data: bytes) -> JsonValue:

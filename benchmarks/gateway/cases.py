@@ -32,7 +32,9 @@ CASES = (
     Case(name="stream", model="burst", is_streaming=True),
     Case(name="paced", model="paced", is_streaming=True, connections=(1, 64)),
 )
-MODELS = ("small", "large", "burst", "paced", "idle", "faulty")
+PRICED = "gpt-4o-mini"
+"""A model whose price is known, answered as `small`."""
+MODELS = ("small", "large", "burst", "paced", "idle", "faulty", PRICED)
 
 
 def request(model: str, headers: Mapping[str, str], *, is_streaming: bool, prompt_bytes: int = 200) -> bytes:

@@ -25,6 +25,8 @@ from gateway.programs import CACHE, FOLDER
 _INSTALL_S = 900
 _KEY = "sk-bench-0123456789"
 _EMAIL = "bench@example.org"
+BUDGET_USD = 1_000_000
+"""What Alcove's key may spend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,7 @@ def _start_bare(folder: Path, _upstream: int) -> Iterator[Target]:
 
 _LIMITS = (
     ("--rpm", "1000000000"), ("--tpm", "1000000000"), ("--parallel", "100000"),
-    ("--budget-usd", "1000000"), ("--budget-tokens", "1000000000000"),
+    ("--budget-usd", str(BUDGET_USD)), ("--budget-tokens", "1000000000000"),
 )  # fmt: skip
 """What a key is limited by: far too high to bind, so that counting is measured and not refusing."""
 

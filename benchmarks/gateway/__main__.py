@@ -23,7 +23,7 @@ from house import cpu_s_of, memory_of
 from report import Row, show
 
 _WARM_S = 0.7
-_NONE = "–"
+_NONE = "-"
 
 
 @dataclass(frozen=True)
@@ -106,20 +106,35 @@ def measure_all(folder: Path, name: str, target: Target, arguments: argparse.Nam
 
 
 def rate_rows(all_measured: list[Measured]) -> list[Row]:
-    """Gives answers a second and CPU time."""
+    """Gives answers a second, as the client saw them."""
     rows: list[Row] = []
     for measured in all_measured:
         row: dict[str, str | float | int] = {"target": measured.name}
         for case in CASES:
             found = [measured.of(case.name, connections) for connections in case.connections]
-            row[f"{case.name}/s at {'/'.join(map(str, case.connections))}"] = " / ".join(f"{each.per_s:,.0f}" if each else _NONE for each in found)  # fmt: skip
-            cpu_us = measured.best_cpu_us(case.name)
-            row[f"µs {case.name}"] = f"{cpu_us:,.0f}" if cpu_us else _NONE
-        row["RSS MB"] = f"{measured.rss_mb:,.0f}" if measured.rss_mb else _NONE
+            name = f"{case.name} {'/'.join(map(str, case.connections))}"
+            row[name] = " / ".join(_number(each.per_s) if each else _NONE for each in found)
         row["errors"] = sum(each.errors for each in measured.figures.values())
         row["notes"] = measured.notes
         rows.append(row)
     return rows
+
+
+def cpu_rows(all_measured: list[Measured]) -> list[Row]:
+    """Gives what an answer costs the target, and its memory."""
+    rows: list[Row] = []
+    for measured in all_measured:
+        row: dict[str, str | float | int] = {"target": measured.name}
+        for case in CASES:
+            cpu_us = measured.best_cpu_us(case.name)
+            row[f"{case.name} µs (k/s)"] = f"{cpu_us:,.0f} ({1000 / cpu_us:,.2f})" if cpu_us else _NONE
+        row["RSS MB"] = f"{measured.rss_mb:,.0f}" if measured.rss_mb else _NONE
+        rows.append(row)
+    return rows
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def time_rows(all_measured: list[Measured]) -> list[Row]:
@@ -201,7 +216,8 @@ def main() -> int:
         except Unavailable as error:
             print(error, file=sys.stderr)
             return 1
-    show("Gateway: answers a second, and CPU µs an answer", rate_rows(all_measured))
+    show("Gateway: answers a second at so many connections", rate_rows(all_measured))
+    show("Gateway: CPU µs an answer, and answers a CPU second in thousands", cpu_rows(all_measured))
     show("Gateway: ms added to direct (p50): p50 / p99", time_rows(all_measured))
     show("Gateway: CPU efficiency as a multiple of the peer's, in brackets answers a second", ratio_rows(all_measured))
     return int(any(figure.errors for each in all_measured for figure in each.figures.values()))

@@ -4,10 +4,12 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
 
+_Message = dict[str, Any]
 _EVENTS = 50
 _PACED_EVENTS = 20
 _FIRST_S = 0.02
@@ -32,7 +34,9 @@ _JSON = [(b"content-type", b"application/json"), (b"content-length", str(len(_UN
 _EVENT_STREAM = [(b"content-type", b"text/event-stream")]
 
 
-async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def app(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[_Message]], send: Callable[[_Message], Awaitable[None]]
+) -> None:
     """Answers a chat completion."""
     assert scope["type"] == "http"
     body = b""

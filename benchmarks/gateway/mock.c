@@ -86,7 +86,7 @@ static struct timer pop_timer(void) {
 
 struct text { char *data; size_t size; };
 static struct text unary, burst, short_stream, words[EVENTS + 1], tail, models, malformed_unary, malformed_stream, too_many, broken;
-static const char stream_head[] = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
+static const char stream_head[] = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
 
 static struct text text_of(const char *data) {
     struct text made = {strdup(data), strlen(data)};

@@ -132,6 +132,10 @@ def _start_litellm(folder: Path, upstream: int) -> Iterator[Target]:
 # Portkey
 
 
+_PORTKEY_SERVER = "@hono/node-server@1.12.0"
+"""Under newer ones, which it allows, Portkey 1.15.2 answers every stream with 500 ("immutable" headers)."""
+
+
 def _portkey() -> Path:
     if shutil.which("node") is None:
         msg = "Portkey needs Node, which is not installed"
@@ -139,7 +143,19 @@ def _portkey() -> Path:
     program = CACHE / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     if not program.exists():
         (CACHE / "portkey").mkdir(parents=True, exist_ok=True)
-        _run(["npm", "install", "--prefix", CACHE / "portkey", "--no-audit", "--no-fund", "@portkey-ai/gateway"])
+        _run(
+            [
+                "npm",
+                "install",
+                "--prefix",
+                CACHE / "portkey",
+                "--no-audit",
+                "--no-fund",
+                "--legacy-peer-deps",
+                "@portkey-ai/gateway",
+                _PORTKEY_SERVER,
+            ]
+        )
     return program
 
 

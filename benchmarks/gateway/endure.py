@@ -41,7 +41,7 @@ def many(folder: Path, target: Target, requests: int, longest_s: float) -> list[
         rows.append({
             "requests": done, "errors": errors, "PSS MB": round(memory.pss_mb, 1), "RSS MB": round(memory.rss_mb, 1),
             "grown MB": round(memory.pss_mb - first_mb, 1),
-            "a 10,000 kB": round((memory.pss_mb - first_mb) * 1024 / max(1, done - rows[0]["requests"] if rows else 1) * 10_000, 1) if part else 0.0,  # type: ignore[operator]  # whole numbers
+            "kB for 10,000 more": round((memory.pss_mb - first_mb) * 1024 / max(1, done - rows[0]["requests"] if rows else 1) * 10_000, 1) if part else 0.0,  # type: ignore[operator]  # whole numbers
         })  # fmt: skip
         print(f"  {rows[-1]}", flush=True)
         if time.monotonic() > until_s:

@@ -23,7 +23,7 @@ class Ledger:
         """Gives the books beside the count of right answers that clients saw; what this version does not keep, as a dash."""
         rows, summed = self._rows(), self._summed()
         left = self._left_usd()
-        found: dict[str, object] = {"right answers seen": good}
+        found: dict[str, object] = {"right answers seen": Decimal(good)}
         if rows is not None:
             found |= {"usage rows of status 200": rows["good"], "usage rows": rows["all"], "tokens in rows": rows["tokens"], "USD in rows": f"{rows['usd']:.9f}"}  # fmt: skip
         if rows is not None and summed is not None:
@@ -36,7 +36,7 @@ class Ledger:
             found |= {"spent by live counter, USD": f"{spent:.6f}", "budget error, USD": f"{spent - rows['usd']:.6f}"}
         if rows is None:
             found["usage rows"] = "not kept by this version"
-        return [{"what": name, "figure": value if isinstance(value, int | str) else str(value)} for name, value in found.items()]  # fmt: skip
+        return [{"what": name, "figure": int(value) if isinstance(value, Decimal) else str(value)} for name, value in found.items()]  # fmt: skip
 
     def _rows(self) -> dict[str, Decimal] | None:
         found = self._ask(

@@ -20,7 +20,7 @@ from gateway.cases import MODELS, request
 from gateway.peers import PEERS
 from gateway.processes import Unavailable
 from gateway.programs import CACHE, Load, answers_of, asking, upstream
-from report import show
+from report import Row, show
 
 _SHOWN = 45
 _LEAST = 0.01
@@ -85,7 +85,7 @@ def main() -> int:
                 after, names = thread_cpu_s(target.pid), thread_names(target.pid)
                 used: collections.Counter[str] = collections.Counter()
                 for thread, seconds in after.items():
-                    used[_kind(names.get(thread, "native"))] += round((seconds - before.get(thread, 0)) / good * 1e6)  # type: ignore[assignment]  # whole µs
+                    used[_kind(names.get(thread, "native"))] += round((seconds - before.get(thread, 0)) / good * 1e6)
                 show(f"CPU µs an answer of `{arguments.model}`, by thread", [{"thread": kind, "µs": us} for kind, us in used.most_common() if us > 0])  # fmt: skip
                 raw = arguments.raw or folder / "stacks.txt"
                 with asking(folder, load) as process:
@@ -107,7 +107,7 @@ def shares(raw: Path) -> None:
         total += int(count)
         for frame in {re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";")}:
             whole[frame] += int(count)
-    rows = [{"function": frame, "%": round(count / total * 100, 1)} for frame, count in whole.most_common(_SHOWN * 3) if count / total >= _LEAST]  # fmt: skip
+    rows: list[Row] = [{"function": frame, "%": round(count / total * 100, 1)} for frame, count in whole.most_common(_SHOWN * 3) if count / total >= _LEAST]  # fmt: skip
     show(f"Share of {total:,} samples, with what it calls", rows)
 
 

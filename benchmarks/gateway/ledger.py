@@ -42,7 +42,9 @@ class Ledger:
         found = self._ask(
             "SELECT count(*), coalesce(sum(status = 200), 0), coalesce(sum(input_tokens + output_tokens), 0), coalesce(sum(usd_pico), 0) FROM usage_rows"
         )
-        return found and {"all": found[0], "good": found[1], "tokens": found[2], "usd": found[3] / _PICO}
+        return (
+            None if found is None else {"all": found[0], "good": found[1], "tokens": found[2], "usd": found[3] / _PICO}
+        )
 
     def _summed(self) -> dict[str, Decimal] | None:
         # Each row counts once under its key for each kind of period; a run has one key.
@@ -50,7 +52,7 @@ class Ledger:
             "SELECT coalesce(sum(tokens), 0), coalesce(sum(usd_pico), 0) FROM usage_spend"
             " WHERE subject LIKE 'key:%' GROUP BY period ORDER BY 1 DESC LIMIT 1"
         )
-        return found and {"tokens": found[0], "usd": found[1] / _PICO}
+        return None if found is None else {"tokens": found[0], "usd": found[1] / _PICO}
 
     def _ask(self, question: str) -> list[Decimal] | None:
         if self.target.data_dir is None:

@@ -97,7 +97,7 @@ def _start_nginx(folder: Path, upstream: int) -> Iterator[Target]:
     port, log = free_port(), folder / "nginx.out"
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, port=port, upstream=upstream))
-    command = [_nginx(), "-p", folder, "-c", config, "-e", folder / "nginx.log"]
+    command: list[str | Path] = [_nginx(), "-p", folder, "-c", config, "-e", folder / "nginx.log"]
     with running(Launch(command=command, core=TARGET_CORE, log=log, is_read=False)) as process:
         wait_for_port(process, port, log)
         yield Target(port=port, pid=process.pid)
@@ -122,7 +122,7 @@ def _start_litellm(folder: Path, upstream: int) -> Iterator[Target]:
         for model in MODELS
     ]  # fmt: skip
     config.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": _KEY}}))
-    command = [_litellm(), "--config", config, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1", "--telemetry", "False"]  # fmt: skip
+    command: list[str | Path] = [_litellm(), "--config", config, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1", "--telemetry", "False"]  # fmt: skip
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "DATABASE_URL": None}
     with running(Launch(command=command, core=TARGET_CORE, log=log, env=env, cwd=folder, is_read=False)) as process:
         wait_for_port(process, port, log)
@@ -163,7 +163,7 @@ def _portkey() -> Path:
 def _start_portkey(folder: Path, upstream: int) -> Iterator[Target]:
     port, log = free_port(), folder / "portkey.log"
     env = {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost", "NODE_ENV": "production"}
-    command = ["node", _portkey(), "--headless", f"--port={port}"]
+    command: list[str | Path] = ["node", _portkey(), "--headless", f"--port={port}"]
     with running(Launch(command=command, core=TARGET_CORE, log=log, env=env, cwd=folder, is_read=False)) as process:
         wait_for_port(process, port, log)
         headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"http://127.0.0.1:{upstream}/v1", "authorization": f"Bearer {_KEY}"}  # fmt: skip
@@ -198,7 +198,14 @@ def _limited_key(alcove: Sequence[str], env: Mapping[str, str | None]) -> tuple[
     make = [*alcove, "keys", "create"]
     known = subprocess.run([*make, "--help"], env=whole, capture_output=True, text=True, check=True).stdout
     limits = [(option, value) for option, value in _LIMITS if f"{option} " in known]
-    command = [*make, "--user", _EMAIL, "--name", "bench", *(word for limit in limits for word in limit)]
+    command: list[str | Path] = [
+        *make,
+        "--user",
+        _EMAIL,
+        "--name",
+        "bench",
+        *(word for limit in limits for word in limit),
+    ]
     made = subprocess.run(command, env=whole, capture_output=True, text=True, check=True)
     return made.stdout.strip(), " ".join(option.lstrip("-") for option, _ in limits) or "none known"
 

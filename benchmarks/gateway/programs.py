@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class Load:
     requests: Sequence[bytes]
     connections: int
     seconds: float
-    options: dict[str, float] = field(default_factory=dict)
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,14 @@ def asking(folder: Path, load: Load, *, name: str = "load", core: int = LOAD_COR
         files.append(folder / f"{name}-{place}.http")
         files[-1].write_bytes(request)
     options = [f"{option}={value:g}" if value < 1e6 else f"{option}={value:.0f}" for option, value in load.options.items()]  # fmt: skip
-    command = [compiled("load"), str(load.port), str(load.connections), str(load.seconds), *options, *files]
+    command: list[str | Path] = [
+        compiled("load"),
+        str(load.port),
+        str(load.connections),
+        str(load.seconds),
+        *options,
+        *files,
+    ]
     with running(Launch(command=command, core=core, log=folder / f"{name}.log")) as process:
         yield process
 

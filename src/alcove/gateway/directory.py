@@ -193,6 +193,11 @@ class DeploymentDirectory:
             deployment=entry.info.owned_by, info=entry.info, upstream_id=entry.upstream_id, upstream=entry.upstream
         )
 
+    def known(self, model_id: str) -> ModelInfo | None:
+        """Gives what is known of a model, without asking any server."""
+        entry = self._find(model_id)
+        return None if entry is None else entry.info
+
     def _find(self, model_id: str) -> _Entry | None:
         entry = self._entries.get(model_id)
         if entry is not None or "/" not in model_id:

@@ -141,6 +141,17 @@ class KeyService:
         """Gives a user's keys, the newest first."""
         return await self.store.page(owner_id, page)
 
+    async def get(self, key_id: str) -> ApiKey:
+        """Gives a key, whoever owns it; for admins.
+
+        Raises:
+            NotFound: When there is none.
+        """
+        key = await self.store.get(key_id) if is_id(key_id) else None
+        if key is None:
+            raise NotFound("There is no such key.")
+        return key
+
     async def mine(self, owner_id: str, key_id: str) -> ApiKey:
         """Gives a user's key.
 

@@ -475,10 +475,12 @@ class SqlKeyStore:
                 await connection.execute(update(users).where(users.c.id == whose).values(last_seen_at=at))
 
 
+_counted = group_members.alias("counted")
 _MEMBER_COUNT = (
     select(func.count())
-    .select_from(group_members)
-    .where(group_members.c.group_id == groups.c.id)
+    .select_from(_counted)
+    .where(_counted.c.group_id == groups.c.id)
+    .correlate(groups)
     .scalar_subquery()
     .label("member_count")
 )

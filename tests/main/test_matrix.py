@@ -76,6 +76,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/groups/{group_id}/members"): Rule("admin"),
     ("PUT", "/api/v1/groups/{group_id}/members/{user_id}"): Rule("admin"),
     ("DELETE", "/api/v1/groups/{group_id}/members/{user_id}"): Rule("admin"),
+    ("GET", "/api/v1/limits/me"): Rule("mine"),
+    ("GET", "/api/v1/limits/{subject}"): Rule("admin"),
     ("GET", "/api/v1/audit"): Rule("admin"),
     ("GET", "/api/v1/status"): Rule("admin"),
     ("GET", "/api/v1/models"): Rule("mine"),
@@ -194,7 +196,7 @@ async def people(place: Place) -> People:
     ids["deployment_id"] = (await made(clients[admin.id], "/api/v1/deployments", deployment))["id"]
     group = await made(clients[admin.id], "/api/v1/groups", {"name": f"{MARK} and friends"})
     assert (await clients[admin.id].put(f"/api/v1/groups/{group['id']}/members/{ann.id}")).status_code == 204
-    ids["group_id"] = group["id"]
+    ids |= {"group_id": group["id"], "subject": f"user:{ann.id}"}
     assert (await clients[ann.id].delete(f"/api/v1/keys/{revoked_id}")).status_code == 204
     carls = [place.keyed((await place.key(carl))[1]), await place.page(carl)]
     carls[1].headers["origin"] = "http://127.0.0.1"

@@ -116,6 +116,7 @@ class Counted:
         """Waits until what was settled is counted."""
         if isinstance(self.store, ValkeyLimitStore):
             assert await self.store.flush()
+            assert self.store.lost_count == 0
 
 
 @pytest.fixture(params=["memory", "valkey"])

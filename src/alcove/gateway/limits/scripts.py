@@ -39,8 +39,8 @@ end
 local function let_go(budget, leases)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do
     local nano, tokens = string.match(member, '^[^|]*|(%d+)|(%d+)$')
-    redis.call('HINCRBY', budget, 'hu', '-' .. nano)
-    redis.call('HINCRBY', budget, 'ht', '-' .. tokens)
+    redis.call('HINCRBY', budget, 'hu', 0 - tonumber(nano))
+    redis.call('HINCRBY', budget, 'ht', 0 - tonumber(tokens))
     redis.call('ZREM', leases, member)
   end
 end
@@ -153,8 +153,8 @@ for k = 1, #KEYS - 1, 5 do
     redis.call('HINCRBY', KEYS[k + 2], bucket, tonumber(tokens) - tonumber(held_tokens))
   end
   if redis.call('ZREM', KEYS[k + 5], lease .. '|' .. held_nano .. '|' .. held_tokens) == 1 then
-    redis.call('HINCRBY', KEYS[k + 4], 'hu', '-' .. held_nano)
-    redis.call('HINCRBY', KEYS[k + 4], 'ht', '-' .. held_tokens)
+    redis.call('HINCRBY', KEYS[k + 4], 'hu', 0 - tonumber(held_nano))
+    redis.call('HINCRBY', KEYS[k + 4], 'ht', 0 - tonumber(held_tokens))
   end
   if is_whole and redis.call('HEXISTS', KEYS[k + 4], 'u') == 1 then
     redis.call('HINCRBY', KEYS[k + 4], 'u', nano)

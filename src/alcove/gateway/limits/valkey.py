@@ -178,7 +178,7 @@ class ValkeyLimitStore:
         """Settles all that waits; tells whether it could. What could not stays for the next time."""
         async with self._flushing:
             while self._waiting:
-                batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
+                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 pipe = self.client.pipeline(transaction=False)
                 for reservation, tokens, nano_usd, is_whole in batch:
                     keys = [f"{self._base}s:{reservation.lease}", *reservation.keys]
@@ -188,12 +188,17 @@ class ValkeyLimitStore:
                     )  # fmt: skip
                     pipe.eval(SETTLE, len(keys), *keys, *arguments)
                 try:
-                    await pipe.execute()
-                except (RedisError, OSError, TimeoutError) as error:
+                    answers = await pipe.execute(raise_on_error=False)
+                except BaseException as error:  # whatever reached the server counts once, however often it is sent
+                    self._waiting.extendleft(reversed(batch))
+                    if not isinstance(error, (RedisError, OSError, TimeoutError)):
+                        raise
                     log.warning("limits_not_settled", waiting=len(self._waiting), reason=type(error).__name__)
                     return False
-                for _ in batch:
-                    self._waiting.popleft()
+                for answer in answers:
+                    if isinstance(answer, Exception):  # sent again it would fail again, and hold up all the others
+                        self.lost_count += 1
+                        log.error("limit_not_settled", reason=str(answer))
         return True
 
     @property

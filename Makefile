@@ -29,6 +29,7 @@ dev: $(STAMPS)/dev $(STAMPS)/node_modules ## Start the server and the page's dev
 test: $(STAMPS)/dev $(STAMPS)/page ## Run every test: Python, page, and the whole walk in a browser
 	$(BIN)/python scripts/chromium.py
 	$(BIN)/python scripts/clients.py
+	$(BIN)/python scripts/valkey.py
 	$(NPM) run test
 	$(BIN)/python -m pytest $(ARGS)
 

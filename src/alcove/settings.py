@@ -24,6 +24,7 @@ from alcove.chats.models import ChatSettings
 from alcove.gateway.models import GatewaySettings
 from alcove.identity.models import IdentitySettings, SetupSettings
 from alcove.infra.middleware import EdgeSettings
+from alcove.infra.valkey import ValkeySettings
 from alcove.kernel.errors import AlcoveError
 from alcove.knowledge.models import KnowledgeSettings
 from alcove.tracing.models import TracingSettings
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     edge: EdgeSettings = EdgeSettings()
     logging: LoggingSettings = LoggingSettings()
     database: DatabaseSettings = DatabaseSettings()
+    valkey: ValkeySettings = ValkeySettings()
     security: SecuritySettings = SecuritySettings()
     setup: SetupSettings = SetupSettings()
     identity: IdentitySettings = IdentitySettings()

@@ -12,6 +12,7 @@ from alcove.identity import api
 from alcove.identity.accounts import AccountService, NewUser
 from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache
+from alcove.identity.groups import GroupService
 from alcove.identity.keys import KeyService
 from alcove.identity.middleware import Authentication
 from alcove.identity.models import Actor, AuditEntry, IdentitySettings, NewKey, SetupSettings, User
@@ -22,6 +23,7 @@ from alcove.identity.setup import SetupService
 from alcove.identity.testing import (
     FakePasswords,
     MemoryAuditStore,
+    MemoryGroupStore,
     MemoryKeyStore,
     MemorySessionStore,
     MemorySetupTokens,
@@ -127,12 +129,14 @@ def build_house(
         csrf_key=b"c" * 32, settings=settings,
     )  # fmt: skip
     key_service = KeyService(
-        store=keys, audit=audit, cache=cache, clock=clock, peppers=(b"p" * 32, b"old" * 10), settings=settings
-    )
+        store=keys, users=users, groups=MemoryGroupStore(tables), audit=audit, cache=cache, clock=clock,
+        peppers=(b"p" * 32, b"old" * 10), settings=settings,
+    )  # fmt: skip
     identity = Identity(
         accounts=accounts,
         sessions=session_service,
         keys=key_service,
+        groups=GroupService(store=MemoryGroupStore(tables), audit=audit, cache=cache, clock=clock),
         setup=SetupService(
             users=users, accounts=accounts, sessions=session_service, tokens=tokens, attempts=attempts, audit=audit,
             clock=clock, settings=settings, first=first or SetupSettings(),

@@ -14,7 +14,7 @@ from alcove.identity.accounts import NewUser, UserEdit
 from alcove.identity.adapters.token_file import FileSetupTokens
 from alcove.identity.cache import CredentialCache
 from alcove.identity.credentials import is_token, key_digest, key_prefix, new_key, new_token, normal_email
-from alcove.identity.models import Actor, IdentitySettings, SetupRefused, SetupSettings
+from alcove.identity.models import Actor, IdentitySettings, KeyTerms, SetupRefused, SetupSettings
 from alcove.identity.passwords import MAX_AT_ONCE, Argon2Passwords, check_password
 from alcove.identity.service import Credential
 from alcove.infra.secrets import UnsafeSecret
@@ -158,7 +158,7 @@ async def test_an_expired_key_is_dead_at_its_second_even_when_remembered(build: 
     house = build(settings=IdentitySettings(cache_s=5))
     ada = await house.add_admin()
     ends = house.clock.now() + timedelta(seconds=3)
-    made = await house.identity.keys.create(ada.id, "k", ACTOR, expires_at=ends)
+    made = await house.identity.keys.create(ada.id, "k", ACTOR, terms=KeyTerms(expires_at=ends))
     await house.identity.authenticator.authenticate(api_key(made.secret))
     house.clock.advance(3)
     with pytest.raises(NotAuthenticated):

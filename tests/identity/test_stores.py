@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -11,21 +12,25 @@ import pytest
 from sqlalchemy import text
 
 from alcove.identity.audit import AuditService
+from alcove.identity.limits import NO_LIMITS, Limits
 from alcove.identity.models import (
     Action,
     Actor,
     ApiKey,
     AuditEvent,
+    Group,
+    GroupChange,
     LastAdmin,
     Outcome,
     Session,
     User,
     UserChange,
 )
-from alcove.identity.ports import AuditStore, KeyStore, SessionStore, UserStore
-from alcove.identity.store import SqlAuditStore, SqlKeyStore, SqlSessionStore, SqlUserStore
+from alcove.identity.ports import AuditStore, GroupStore, KeyStore, SessionStore, UserStore
+from alcove.identity.store import SqlAuditStore, SqlGroupStore, SqlKeyStore, SqlSessionStore, SqlUserStore
 from alcove.identity.testing import (
     MemoryAuditStore,
+    MemoryGroupStore,
     MemoryKeyStore,
     MemorySessionStore,
     MemoryTables,
@@ -48,10 +53,14 @@ class Stores:
     sessions: SessionStore
     keys: KeyStore
     audit: AuditStore
+    groups: GroupStore
 
 
 def sql_stores(database: Database) -> Stores:
-    return Stores(SqlUserStore(database), SqlSessionStore(database), SqlKeyStore(database), SqlAuditStore(database))
+    return Stores(
+        SqlUserStore(database), SqlSessionStore(database), SqlKeyStore(database), SqlAuditStore(database),
+        SqlGroupStore(database),
+    )  # fmt: skip
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -59,8 +68,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator
     if request.param == "memory":
         tables = MemoryTables()
         yield Stores(
-            MemoryUserStore(tables), MemorySessionStore(tables), MemoryKeyStore(tables), MemoryAuditStore(tables)
-        )
+            MemoryUserStore(tables), MemorySessionStore(tables), MemoryKeyStore(tables), MemoryAuditStore(tables),
+            MemoryGroupStore(tables),
+        )  # fmt: skip
         return
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path / 'alcove.db'}"
@@ -212,12 +222,12 @@ async def test_uses_are_noted_for_credential_and_user(stores: Stores) -> None:
     found = await stores.sessions.by_token_hash(mine.token_hash)
     assert found is not None
     assert found.session.last_seen_at == found.user.last_seen_at == NOW + timedelta(minutes=1)
-    await stores.keys.touch(its.id, NOW + timedelta(minutes=2))
+    await stores.keys.touch({its.id: NOW + timedelta(minutes=2)})
     known = await stores.keys.by_prefix("prefix01")
     assert known is not None
     assert known.key.last_used_at == known.user.last_seen_at == NOW + timedelta(minutes=2)
     await stores.sessions.touch("gone", NOW)
-    await stores.keys.touch("gone", NOW)
+    await stores.keys.touch({"gone": NOW})
 
 
 async def test_keys_belong_to_their_owner(stores: Stores) -> None:
@@ -321,3 +331,79 @@ async def test_two_processes_write_one_chain(tmp_path: Any) -> None:
     with sqlite3.connect(path) as plain:
         assert plain.execute("SELECT count(*) FROM audit_entries").fetchone() == (10,)
     plain.close()
+
+
+LIMITS = Limits(models=("gpt-*",), requests_per_minute=5, budget_usd=Decimal("0.10"), guards=("pii",))
+
+
+async def test_limits_of_keys_and_people_come_back_and_can_be_taken_away(stores: Stores) -> None:
+    ada = replace(user("ada@example.org"), limits=LIMITS)
+    await stores.users.add(ada)
+    its = ApiKey(
+        id=new_id(), owner_id=ada.id, name="k", prefix="aaaaaaaa", digest="0" * 64, created_at=NOW, limits=LIMITS,
+        scopes=("chat",), allowed_ips=("10.0.0.0/8",), rotated_at=NOW, old_digest="1" * 64, old_until=NOW,
+    )  # fmt: skip
+    await stores.keys.add(its)
+    known = await stores.keys.by_prefix("aaaaaaaa")
+    assert known is not None
+    assert (known.key, known.user, known.group) == (its, ada, None)
+    changed = replace(its, limits=NO_LIMITS, scopes=None, allowed_ips=(), old_digest=None, old_until=None, name="n")
+    assert await stores.keys.replace(changed)
+    assert await stores.keys.get(its.id) == changed
+    assert (await stores.users.change(ada.id, UserChange(name="A"))).limits == LIMITS  # type: ignore[union-attr]
+    assert (await stores.users.change(ada.id, UserChange(limits=NO_LIMITS))).limits == NO_LIMITS  # type: ignore[union-attr]
+    assert not await stores.keys.replace(replace(changed, owner_id=new_id()))
+    await stores.keys.revoke(ada.id, its.id, NOW)
+    assert not await stores.keys.replace(changed), "a revoked key stays as it was"
+    assert (await stores.keys.get(its.id)) == replace(changed, revoked_at=NOW)
+
+
+async def test_groups_their_members_and_their_keys(stores: Stores) -> None:
+    ada, bob = user("ada@example.org"), user("bob@example.org")
+    for each in (ada, bob):
+        await stores.users.add(each)
+    group = Group(id=new_id(), name="Research", created_at=NOW, limits=LIMITS)
+    await stores.groups.add(group)
+    with pytest.raises(AlreadyExists):
+        await stores.groups.add(replace(group, id=new_id(), name="RESEARCH"))
+    other = Group(id=new_id(), name="Art", created_at=NOW)
+    await stores.groups.add(other)
+    with pytest.raises(AlreadyExists):
+        await stores.groups.change(other.id, GroupChange(name="research"))
+    its = ApiKey(
+        id=new_id(), owner_id=ada.id, name="k", prefix="aaaaaaaa", digest="0" * 64, created_at=NOW, group_id=group.id
+    )
+    await stores.keys.add(its)
+    assert (await stores.keys.by_prefix("aaaaaaaa")).group is None  # type: ignore[union-attr]  # not in it yet
+    assert await stores.groups.join(group.id, ada.id)
+    assert await stores.groups.join(group.id, ada.id)
+    assert await stores.groups.join(other.id, ada.id)
+    assert await stores.groups.join(group.id, bob.id)
+    assert not await stores.groups.join(new_id(), ada.id)
+    assert not await stores.groups.join(group.id, new_id())
+    found = (await stores.keys.by_prefix("aaaaaaaa")).group  # type: ignore[union-attr]
+    assert found is not None
+    assert (found.id, found.limits) == (group.id, LIMITS)
+    assert [each.name for each in await stores.groups.of_user(ada.id)] == ["Art", "Research"]
+    assert (await stores.groups.get(group.id)) == replace(group, member_count=2)
+    first = await stores.groups.members(group.id, PageRequest(limit=1))
+    rest = await stores.groups.members(group.id, PageRequest(limit=1, cursor=first.next_cursor))
+    assert [each.id for each in (*first.items, *rest.items)] == [bob.id, ada.id]
+    assert rest.next_cursor is None
+    assert [each.name for each in (await stores.groups.page(PageRequest())).items] == ["Art", "Research"]
+    changed = await stores.groups.change(group.id, GroupChange(name="Labs", limits=NO_LIMITS))
+    assert changed is not None
+    assert (changed.name, changed.limits, changed.member_count) == ("Labs", NO_LIMITS, 2)
+    assert await stores.groups.by_name("LABS") == changed
+    assert await stores.groups.change(new_id(), GroupChange(name="x")) is None
+    assert await stores.groups.leave(group.id, bob.id)
+    assert not await stores.groups.leave(group.id, bob.id)
+    await stores.users.delete(bob.id)
+    assert await stores.groups.delete(group.id, NOW)
+    assert not await stores.groups.delete(group.id, NOW)
+    key = await stores.keys.get(its.id)
+    assert key is not None
+    assert key.revoked_at == NOW
+    assert [each.name for each in await stores.groups.of_user(ada.id)] == ["Art"]
+    await stores.users.delete(ada.id)
+    assert (await stores.groups.get(other.id)) == other

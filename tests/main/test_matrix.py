@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
 MARK = "Quillfeather"
 """Stands in everything that belongs to Ann, and may be in no answer to anybody else."""
 
-Access = Literal["public", "own", "mine", "admin"]
+Access = Literal["public", "own", "page", "mine", "admin"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Rule:
     """Whose things a route is about.
 
     Attributes:
-        access: `public`: anyone; `own`: a thing named in the path, of its owner alone; `mine`: the caller's own things;
+        access: `public`: anyone; `own`: a thing named in the path, of its owner alone; `page`: likewise, and with no API key,
+            whoever's it is; `mine`: the caller's own things;
             `admin`: admins alone.
         body: A body that is good.
         is_upload: Whether the body is a file.
@@ -64,7 +65,20 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/api/v1/users/{user_id}"): Rule("admin"),
     ("GET", "/api/v1/keys"): Rule("mine"),
     ("POST", "/api/v1/keys"): Rule("mine", {"name": "another"}),
+    ("PATCH", "/api/v1/keys/{key_id}"): Rule("page", {"name": "Taken over"}),
+    ("POST", "/api/v1/keys/{key_id}/rotate"): Rule("page", {}),
     ("DELETE", "/api/v1/keys/{key_id}"): Rule("own"),
+    ("GET", "/api/v1/groups/mine"): Rule("mine"),
+    ("GET", "/api/v1/groups"): Rule("admin"),
+    ("POST", "/api/v1/groups"): Rule("admin", {"name": "Others"}),
+    ("GET", "/api/v1/groups/{group_id}"): Rule("admin"),
+    ("PATCH", "/api/v1/groups/{group_id}"): Rule("admin", {"name": "Taken over"}),
+    ("DELETE", "/api/v1/groups/{group_id}"): Rule("admin"),
+    ("GET", "/api/v1/groups/{group_id}/members"): Rule("admin"),
+    ("PUT", "/api/v1/groups/{group_id}/members/{user_id}"): Rule("admin"),
+    ("DELETE", "/api/v1/groups/{group_id}/members/{user_id}"): Rule("admin"),
+    ("GET", "/api/v1/limits/me"): Rule("mine"),
+    ("GET", "/api/v1/limits/{subject}"): Rule("admin"),
     ("GET", "/api/v1/audit"): Rule("admin"),
     ("GET", "/api/v1/status"): Rule("admin"),
     ("GET", "/api/v1/models"): Rule("mine"),
@@ -75,8 +89,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/deployments/{deployment_id}/test"): Rule("admin"),
     ("GET", "/api/v1/model-groups"): Rule("admin"),
     ("POST", "/api/v1/model-groups"): Rule("admin", MODEL_GROUP),
-    ("PATCH", "/api/v1/model-groups/{group_id}"): Rule("admin", {"description": "Taken over"}),
-    ("DELETE", "/api/v1/model-groups/{group_id}"): Rule("admin"),
+    ("PATCH", "/api/v1/model-groups/{model_group_id}"): Rule("admin", {"description": "Taken over"}),
+    ("DELETE", "/api/v1/model-groups/{model_group_id}"): Rule("admin"),
     ("GET", "/v1/models"): Rule("mine"),
     ("GET", "/v1/models/{model_id}"): Rule("own"),
     ("POST", "/v1/chat/completions"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
@@ -193,11 +207,14 @@ async def people(place: Place) -> People:
     ids |= {"key_id": key_id, "user_id": ann.id}
     deployment = {"name": MARK, "provider": "openai", "base_url": "https://models.invalid/v1", "api_key": f"sk-{MARK}"}
     ids["deployment_id"] = (await made(clients[admin.id], "/api/v1/deployments", deployment))["id"]
-    ids["group_id"] = (
+    ids["model_group_id"] = (
         await made(
             clients[admin.id], "/api/v1/model-groups", {**MODEL_GROUP, "model": "hidden-group", "enabled": False}
         )
     )["id"]
+    group = await made(clients[admin.id], "/api/v1/groups", {"name": f"{MARK} and friends"})
+    assert (await clients[admin.id].put(f"/api/v1/groups/{group['id']}/members/{ann.id}")).status_code == 204
+    ids |= {"group_id": group["id"], "subject": f"user:{ann.id}"}
     assert (await clients[ann.id].delete(f"/api/v1/keys/{revoked_id}")).status_code == 204
     carls = [place.keyed((await place.key(carl))[1]), await place.page(carl)]
     carls[1].headers["origin"] = "http://127.0.0.1"
@@ -241,6 +258,7 @@ async def anns_view(people: People) -> dict[str, Any]:
             seen[path] = answer.text
     keys = (await people.ann.get("/api/v1/keys")).json()["items"]
     seen["keys"] = str([(each["id"], each["revoked_at"]) for each in keys])
+    seen["groups"] = (await people.ann.get("/api/v1/groups/mine")).text
     seen["deployments"] = json.dumps((await people.root.get("/api/v1/deployments")).json())
     return seen
 
@@ -289,7 +307,7 @@ async def expect(client: httpx2.AsyncClient, people: People, expected: dict[Acce
 
 
 async def test_nobody_is_refused_everywhere(people: People):
-    await expect(people.place.client(), people, {"own": 401, "mine": 401, "admin": 401})
+    await expect(people.place.client(), people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
 
 
 @pytest.mark.parametrize("headers", [
@@ -298,24 +316,24 @@ async def test_nobody_is_refused_everywhere(people: People):
     {"cookie": "as_session=" + "a" * 43}, {"authorization": "Bearer " + "a" * 100_000},
 ])  # fmt: skip
 async def test_made_up_credentials_are_refused_everywhere(people: People, headers: dict[str, str]):
-    await expect(people.place.client(**headers), people, {"own": 401, "mine": 401, "admin": 401})
+    await expect(people.place.client(**headers), people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
 
 
 async def test_a_revoked_key_is_refused_everywhere(people: People):
-    await expect(people.revoked, people, {"own": 401, "mine": 401, "admin": 401})
+    await expect(people.revoked, people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
 
 
 async def test_a_disabled_user_is_refused_everywhere(people: People):
     for client in people.disabled:
-        await expect(client, people, {"own": 401, "mine": 401, "admin": 401})
+        await expect(client, people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
 
 
 async def test_another_user_finds_nothing_and_administers_nothing(people: People):
-    await expect(people.bob, people, {"own": 404, "mine": 0, "admin": 403})
+    await expect(people.bob, people, {"own": 404, "page": 403, "mine": 0, "admin": 403})
 
 
 async def test_an_admin_does_not_find_the_things_of_others_either(people: People):
-    await expect(people.root, people, {"own": 404})
+    await expect(people.root, people, {"own": 404, "page": 403})
 
 
 async def test_a_browser_without_the_token_against_forgery_changes_nothing(people: People):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import alcove
-from alcove.cli import accounts, client, gateway, server
+from alcove.cli import accounts, client, gateway, groups, keys, server
 
 app = typer.Typer(
     name="alcove",
@@ -45,7 +45,8 @@ app.command("serve", rich_help_panel=SERVER)(server.serve)
 app.command("doctor", rich_help_panel=SERVER)(server.doctor)
 app.command("setup-link", rich_help_panel=PEOPLE)(accounts.setup_link)
 app.add_typer(accounts.users, name="users", rich_help_panel=PEOPLE)
-app.add_typer(accounts.keys, name="keys", rich_help_panel=PEOPLE)
+app.add_typer(groups.groups, name="groups", rich_help_panel=PEOPLE)
+app.add_typer(keys.keys, name="keys", rich_help_panel=PEOPLE)
 app.command("ask", rich_help_panel=TALK)(client.ask)
 app.command("chat", rich_help_panel=TALK)(client.chat)
 app.command("ingest", rich_help_panel=TALK)(client.ingest)

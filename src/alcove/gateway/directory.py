@@ -238,6 +238,11 @@ class DeploymentDirectory:
         name = model_id.split("/", 1)[0]
         return "/" in model_id and any(each.deployment.name == name for each in self._open)
 
+    def known(self, model_id: str) -> ModelInfo | None:
+        """Gives what is known of a model, without asking any server."""
+        entry = self._find(model_id)
+        return None if entry is None else entry.info
+
     def _find(self, model_id: str) -> _Entry | None:
         entry = self._entries.get(model_id)
         if entry is not None or "/" not in model_id:

@@ -105,6 +105,7 @@ async def _send_whole(turn: Turn, head: AnswerHead, send: Send) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-trace-id", turn.trace_id.encode()),
+        *turn.context.headers,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -161,7 +162,7 @@ class OpenAiError(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, object]] = {
-    status: {"model": OpenAiError, "description": "Error"} for status in (400, 401, 404, 413, 429, 502, 503, 504)
+    status: {"model": OpenAiError, "description": "Error"} for status in (400, 401, 403, 404, 413, 429, 502, 503, 504)
 }
 
 CHAT_ROUTE = Route("/v1/chat/completions", ChatCompletions(), methods=["POST"])

@@ -105,7 +105,7 @@ class AnswerRelay:
         self._sent_at_s = time.monotonic()
         if not self._has_begun:
             self._has_begun = True
-            headers = [*_STREAM_HEADERS, (b"x-trace-id", self.turn.trace_id.encode())]
+            headers = [*_STREAM_HEADERS, (b"x-trace-id", self.turn.trace_id.encode()), *self.turn.context.headers]
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": not is_last})
         self._is_sending = False

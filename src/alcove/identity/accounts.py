@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache
 from alcove.identity.credentials import normal_email
+from alcove.identity.limits import Limits
 from alcove.identity.models import Action, Actor, Outcome, User, UserChange
 from alcove.identity.passwords import check_password
 from alcove.identity.ports import Passwords, SessionStore, UserDeleted, UserStore
@@ -34,6 +35,7 @@ class UserEdit:
     role: Role | None = None
     is_disabled: bool | None = None
     password: str | None = field(default=None, repr=False)
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +145,13 @@ class AccountService:
         if edit.password is not None:
             check_password(edit.password, email=before.email)
             password_hash = await self.passwords.hash(edit.password)
-        change = UserChange(name=edit.name, role=edit.role, is_disabled=edit.is_disabled, password_hash=password_hash)
+        change = UserChange(
+            name=edit.name,
+            role=edit.role,
+            is_disabled=edit.is_disabled,
+            password_hash=password_hash,
+            limits=edit.limits,
+        )
         user = await self.users.change(user_id, change)
         if user is None:
             raise NotFound("There is no such user.")
@@ -188,4 +196,6 @@ def _changed(edit: UserEdit) -> str:
         parts.append(f"disabled={str(edit.is_disabled).lower()}")
     if edit.password is not None:
         parts.append("password")
+    if edit.limits is not None:
+        parts.append("limits")
     return ",".join(parts)

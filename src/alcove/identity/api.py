@@ -1,4 +1,4 @@
-"""Routes of the identity room: sign-in, accounts, API keys, audit."""
+"""Routes of the identity room: sign-in, accounts, groups, API keys, audit."""
 
 from typing import Annotated, cast
 
@@ -9,7 +9,7 @@ from alcove.identity import wire
 from alcove.identity.accounts import NewUser, UserEdit
 from alcove.identity.cookies import clear_session, session_token, set_session
 from alcove.identity.forgery import is_own_page
-from alcove.identity.models import Actor, ForgedRequest, SignedIn
+from alcove.identity.models import Actor, ForgedRequest, GroupChange, SignedIn
 from alcove.identity.service import Identity
 from alcove.infra.middleware import client_ip, is_local
 from alcove.infra.web import AdminDep, PageDep, PrincipalDep, problems
@@ -154,6 +154,7 @@ async def update_user(
         role=None if body.role is None else Role(body.role),
         is_disabled=body.disabled,
         password=None if body.password is None else body.password.get_secret_value(),
+        limits=wire.kept(body.limits) if "limits" in body.model_fields_set else None,
     )
     return wire.User.of(await identity.accounts.update(user_id, edit, actor))
 
@@ -174,7 +175,27 @@ async def list_keys(who: PrincipalDep, page: PageDep, identity: IdentityDep) -> 
 @router.post("/keys", status_code=status.HTTP_201_CREATED, responses=problems(403, 409))
 async def create_key(body: wire.KeyCreate, who: PersonDep, identity: IdentityDep, actor: ActorDep) -> wire.KeyCreated:
     """Makes an API key; its secret is shown this once."""
-    made = await identity.keys.create(who.user_id, body.name, actor, expires_at=body.expires_at_utc())
+    made = await identity.keys.create(who.user_id, body.name, actor, terms=body.terms(), maker=who)
+    return wire.KeyCreated(key=wire.Key.of(made.key), secret=made.secret)
+
+
+@router.patch("/keys/{key_id}", responses=problems(403, 404))
+async def update_key(
+    key_id: str, body: wire.KeyUpdate, who: PersonDep, identity: IdentityDep, actor: ActorDep
+) -> wire.Key:
+    """Changes one of one's own API keys: never beyond what the account it is charged to may use. Counts at once."""
+    key = await identity.keys.mine(who.user_id, key_id)
+    terms = body.terms_after(key)
+    changed = await identity.keys.update(key, actor, name=body.name or key.name, terms=terms, maker=who)
+    return wire.Key.of(changed)
+
+
+@router.post("/keys/{key_id}/rotate", responses=problems(403, 404))
+async def rotate_key(
+    key_id: str, body: wire.KeyRotate, who: PersonDep, identity: IdentityDep, actor: ActorDep
+) -> wire.KeyCreated:
+    """Gives one of one's own API keys a new secret, shown this once; the one before may count for a while yet."""
+    made = await identity.keys.rotate(who.user_id, key_id, actor, grace_s=body.grace_s)
     return wire.KeyCreated(key=wire.Key.of(made.key), secret=made.secret)
 
 
@@ -182,6 +203,69 @@ async def create_key(body: wire.KeyCreate, who: PersonDep, identity: IdentityDep
 async def revoke_key(key_id: str, who: PrincipalDep, identity: IdentityDep, actor: ActorDep) -> None:
     """Revokes one of one's own API keys."""
     await identity.keys.revoke(who.user_id, key_id, actor)
+
+
+@router.get("/groups/mine", responses=problems())
+async def my_groups(who: PrincipalDep, identity: IdentityDep) -> wire.Groups:
+    """Lists the groups one is in, by name; a key can be charged to one of them."""
+    return wire.Groups(items=[wire.Group.of(each) for each in await identity.groups.of_user(who.user_id)])
+
+
+@router.get("/groups", responses=problems(403))
+async def list_groups(_who: AdminDep, page: PageDep, identity: IdentityDep) -> Page[wire.Group]:
+    """Lists all groups, the newest first."""
+    found = await identity.groups.page(page)
+    return Page(items=[wire.Group.of(each) for each in found.items], next_cursor=found.next_cursor)
+
+
+@router.post("/groups", status_code=status.HTTP_201_CREATED, responses=problems(403, 409))
+async def create_group(body: wire.GroupCreate, _who: AdminDep, identity: IdentityDep, actor: ActorDep) -> wire.Group:
+    """Makes a group with nobody in it."""
+    return wire.Group.of(await identity.groups.create(body.name, actor, limits=wire.kept(body.limits)))
+
+
+@router.get("/groups/{group_id}", responses=problems(403, 404))
+async def read_group(group_id: str, _who: AdminDep, identity: IdentityDep) -> wire.Group:
+    """Gives a group."""
+    return wire.Group.of(await identity.groups.get(group_id))
+
+
+@router.patch("/groups/{group_id}", responses=problems(403, 404, 409))
+async def update_group(
+    group_id: str, body: wire.GroupUpdate, _who: AdminDep, identity: IdentityDep, actor: ActorDep
+) -> wire.Group:
+    """Changes a group. What it may use counts at once for the keys that are charged to it."""
+    limits = wire.kept(body.limits) if "limits" in body.model_fields_set else None
+    return wire.Group.of(await identity.groups.update(group_id, GroupChange(name=body.name, limits=limits), actor))
+
+
+@router.delete("/groups/{group_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404))
+async def delete_group(group_id: str, _who: AdminDep, identity: IdentityDep, actor: ActorDep) -> None:
+    """Deletes a group; the keys that are charged to it are revoked."""
+    await identity.groups.delete(group_id, actor)
+
+
+@router.get("/groups/{group_id}/members", responses=problems(403, 404))
+async def list_members(group_id: str, _who: AdminDep, page: PageDep, identity: IdentityDep) -> Page[wire.User]:
+    """Lists who is in a group, the newest account first."""
+    found = await identity.groups.members(group_id, page)
+    return Page(items=[wire.User.of(each) for each in found.items], next_cursor=found.next_cursor)
+
+
+@router.put(
+    "/groups/{group_id}/members/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404)
+)
+async def join_group(group_id: str, user_id: str, _who: AdminDep, identity: IdentityDep, actor: ActorDep) -> None:
+    """Puts a person into a group."""
+    await identity.groups.join(group_id, user_id, actor)
+
+
+@router.delete(
+    "/groups/{group_id}/members/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404)
+)
+async def leave_group(group_id: str, user_id: str, _who: AdminDep, identity: IdentityDep, actor: ActorDep) -> None:
+    """Takes a person out of a group; their keys that are charged to it are good for nothing from then on."""
+    await identity.groups.leave(group_id, user_id, actor)
 
 
 @router.get("/audit", responses=problems(403))

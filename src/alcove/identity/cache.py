@@ -8,12 +8,43 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from alcove.identity.models import KnownKey, KnownSession
+from alcove.identity.limits import IpNetwork, networks_of
+from alcove.identity.models import KnownKey, KnownSession, key_principal_of, principal_of
 from alcove.kernel.clock import Clock
-
-Known = KnownKey | KnownSession
+from alcove.kernel.principal import Principal
 
 _MAX_ENTRIES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What was found about a good credential, ready for use.
+
+    Attributes:
+        found: The key or session with its owner.
+        principal: Who it stands for.
+        networks: Where it may be used from; empty for everywhere.
+        ends_at: Until when it is good, by Unix seconds; None where that is not known beforehand.
+    """
+
+    found: KnownKey | KnownSession
+    principal: Principal
+    networks: tuple[IpNetwork, ...] = ()
+    ends_at: float | None = None
+
+    @classmethod
+    def of(cls, found: KnownKey | KnownSession) -> "Known":
+        """Gives what is to be known of a key or session."""
+        if isinstance(found, KnownSession):
+            return cls(found=found, principal=principal_of(found.user, session_id=found.session.id))
+        key = found.key
+        ends = [at for at in (key.expires_at, key.old_until if found.is_old else None) if at is not None]
+        return cls(
+            found=found,
+            principal=key_principal_of(found),
+            networks=networks_of(key.allowed_ips),
+            ends_at=min(ends).timestamp() if ends else None,
+        )
 
 
 @dataclass(slots=True)
@@ -31,7 +62,7 @@ class CredentialCache:
     generation: int = 0
     _entries: OrderedDict[bytes, tuple[float, Known]] = field(default_factory=OrderedDict)
 
-    def get(self, secret: str) -> Known | None:
+    def get(self, secret: str | bytes) -> Known | None:
         """Gives what is known of a credential, if it is fresh."""
         name = _name(secret)
         entry = self._entries.get(name)
@@ -56,5 +87,6 @@ class CredentialCache:
         self._entries.clear()
 
 
-def _name(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+def _name(secret: str | bytes) -> bytes:
+    sent = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(sent).digest()

@@ -18,8 +18,13 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9](?:[A-
 def new_key() -> tuple[str, str]:
     """Gives the prefix of a new API key and the whole of it: `sk-as-`, 8 characters, `_`, 32 characters (190 bits)."""
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(_PREFIX_LENGTH))
+    return prefix, new_secret(prefix)
+
+
+def new_secret(prefix: str) -> str:
+    """Gives a new API key with a prefix that is known already."""
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
-    return prefix, f"sk-as-{prefix}_{secret}"
+    return f"sk-as-{prefix}_{secret}"
 
 
 def key_prefix(key: str) -> str | None:

@@ -13,13 +13,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alcove.identity.cookies import session_token
 from alcove.identity.forgery import SAFE_METHODS, has_token, is_own_page
 from alcove.identity.models import Action, Actor, ForgedRequest
+from alcove.identity.scopes import check_scope
 from alcove.identity.service import Credential, Identity
 from alcove.infra.middleware import client_ip, header, route_template
-from alcove.kernel.errors import AlcoveError, NotAuthenticated
+from alcove.kernel.errors import AlcoveError, Forbidden, NotAuthenticated
 from alcove.kernel.principal import Principal
 
 _KEY_HEADERS = (b"x-api-key", b"api-key")
 _SCHEME = "bearer "
+_SUBPROTOCOL = (
+    "openai-insecure-api-key."  # how OpenAI's clients in a browser, which can set no header, send a key by websocket
+)
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 
@@ -48,11 +52,13 @@ class Authentication:
         principal: Principal | None = None
         refusal: AlcoveError | None = None
         try:
-            principal = await identity.authenticator.authenticate(credential)
-            if not credential.is_key:
+            principal = await identity.authenticator.authenticate(credential, client_ip(scope))
+            if credential.is_key:
+                check_scope(principal, scope["path"])
+            else:
                 _refuse_forgery(scope, identity, principal)
             state["principal"] = principal
-        except (NotAuthenticated, ForgedRequest) as error:
+        except (NotAuthenticated, Forbidden) as error:
             refusal = error
             state["refusal"] = refusal
 
@@ -77,6 +83,10 @@ def credential_of(scope: Scope) -> Credential | None:
         value = header(scope, name)
         if value is not None:
             return Credential(is_key=True, secret=value.strip())
+    if scope["type"] == "websocket":
+        for each in scope.get("subprotocols", ()):
+            if each.startswith(_SUBPROTOCOL):
+                return Credential(is_key=True, secret=each[len(_SUBPROTOCOL) :])
     token = session_token(scope)
     return None if token is None else Credential(is_key=False, secret=token)
 

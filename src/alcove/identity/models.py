@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from alcove.identity.limits import NO_LIMITS, Limits
 from alcove.kernel.errors import AlreadyExists, Conflict, FieldError, Forbidden
-from alcove.kernel.principal import Principal, Role
+from alcove.kernel.principal import Allowance, Principal, Role
 
 
 class IdentitySettings(BaseModel):
@@ -32,6 +33,9 @@ class IdentitySettings(BaseModel):
 
     max_keys_per_user: int = Field(default=100, ge=1, le=10_000)
     """API keys that one user may have at a time, revoked ones not counted. Default 100."""
+
+    max_rotation_grace_s: int = Field(default=7 * 86400, ge=0, le=30 * 86400)
+    """Seconds for which the old secret of a rotated key may still count, at most. Default 7 days."""
 
     cache_s: float = Field(default=1.0, ge=0, le=5)
     """Seconds for which a checked key or session is remembered. What this process revokes ends at once; what another
@@ -70,6 +74,7 @@ class User:
         password_hash: Argon2id in PHC form.
         created_at: When the account was made.
         last_seen_at: Their last request, to the minute; None before the first.
+        limits: What they may use of models on their own account; admins set it.
     """
 
     id: str
@@ -80,6 +85,7 @@ class User:
     password_hash: str = field(repr=False)
     created_at: datetime
     last_seen_at: datetime | None = None
+    limits: Limits = NO_LIMITS
 
     @property
     def is_active_admin(self) -> bool:
@@ -95,6 +101,34 @@ class UserChange:
     role: Role | None = None
     is_disabled: bool | None = None
     password_hash: str | None = field(default=None, repr=False)
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """People who share an account: what their group's keys use is charged to it.
+
+    Attributes:
+        id: Row id.
+        name: What it is called; unique, whatever the case.
+        created_at: When it was made.
+        limits: What it may use of models; admins set it.
+        member_count: How many people are in it.
+    """
+
+    id: str
+    name: str
+    created_at: datetime
+    limits: Limits = NO_LIMITS
+    member_count: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupChange:
+    """What to change of a group; None leaves a field as it is."""
+
+    name: str | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +166,13 @@ class ApiKey:
         expires_at: When it ends by itself; None for never.
         last_used_at: The last request with it, to the minute.
         revoked_at: When it was revoked; None while it is good.
+        limits: What it may use of models.
+        scopes: What it may be used for; None for everything.
+        allowed_ips: Addresses and networks it may be used from; empty for all.
+        group_id: The group it is charged to; None for its owner's own account.
+        rotated_at: When its secret was last replaced; None for never.
+        old_digest: Digest of the secret before, while that still counts.
+        old_until: Until when it does.
     """
 
     id: str
@@ -143,6 +184,32 @@ class ApiKey:
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    limits: Limits = NO_LIMITS
+    scopes: tuple[str, ...] | None = None
+    allowed_ips: tuple[str, ...] = ()
+    group_id: str | None = None
+    rotated_at: datetime | None = None
+    old_digest: str | None = field(default=None, repr=False)
+    old_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyTerms:
+    """All that can be said of a key beside its name, and changed later.
+
+    Attributes:
+        expires_at: When it ends by itself; None for never.
+        limits: What it may use of models.
+        scopes: What it may be used for; None for everything.
+        allowed_ips: Addresses and networks it may be used from; empty for all.
+        group_id: The group it is charged to; None for its owner's own account.
+    """
+
+    expires_at: datetime | None = None
+    limits: Limits = NO_LIMITS
+    scopes: tuple[str, ...] | None = None
+    allowed_ips: tuple[str, ...] = ()
+    group_id: str | None = None
 
 
 class Action(StrEnum):
@@ -156,7 +223,14 @@ class Action(StrEnum):
     USER_UPDATE = "user.update"
     USER_DELETE = "user.delete"
     KEY_CREATE = "key.create"
+    KEY_UPDATE = "key.update"
+    KEY_ROTATE = "key.rotate"
     KEY_REVOKE = "key.revoke"
+    GROUP_CREATE = "group.create"
+    GROUP_UPDATE = "group.update"
+    GROUP_DELETE = "group.delete"
+    GROUP_JOIN = "group.join"
+    GROUP_LEAVE = "group.leave"
     DEPLOYMENT_CREATE = "deployment.create"
     DEPLOYMENT_UPDATE = "deployment.update"
     DEPLOYMENT_DELETE = "deployment.delete"
@@ -231,10 +305,19 @@ class AuditEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownKey:
-    """An API key with its owner, as found for a request."""
+    """An API key with its owner, as found for a request.
+
+    Attributes:
+        key: The key.
+        user: Its owner.
+        group: The group it is charged to, as long as its owner is in it.
+        is_old: Whether it came with the secret from before the last rotation.
+    """
 
     key: ApiKey
     user: User
+    group: Group | None = None
+    is_old: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,9 +351,46 @@ class NewKey:
     secret: str = field(repr=False)
 
 
-def principal_of(user: User, *, key_id: str | None = None, session_id: str | None = None) -> Principal:
-    """Gives a user as every service sees them."""
-    return Principal(user_id=user.id, email=user.email, role=user.role, key_id=key_id, session_id=session_id)
+def principal_of(user: User, *, session_id: str | None = None) -> Principal:
+    """Gives a person as every service sees them; what they use is charged to their own account."""
+    return Principal(
+        user_id=user.id,
+        email=user.email,
+        role=user.role,
+        session_id=session_id,
+        allowances=_limiting((user.limits, f"user:{user.id}", user.name)),
+    )
+
+
+def key_principal_of(known: KnownKey) -> Principal:
+    """Gives the holder of a key as every service sees them: bound by the key, and by the account it is charged to.
+
+    Guardrails of the person hold whatever account is charged.
+    """
+    key, user, group = known.key, known.user, known.group
+    own = user.limits if group is None else Limits(guards=user.limits.guards)
+    found = [(key.limits, f"key:{key.id}", key.name), (own, f"user:{user.id}", user.name)]
+    if group is not None:
+        found.append((group.limits, f"group:{group.id}", group.name))
+    return Principal(
+        user_id=user.id,
+        email=user.email,
+        role=user.role,
+        key_id=key.id,
+        group_id=key.group_id,
+        scopes=key.scopes,
+        allowances=_limiting(*found),
+    )
+
+
+def _limiting(*found: tuple[Limits, str, str]) -> tuple[Allowance, ...]:
+    return tuple(limits.allowance(subject, name) for limits, subject, name in found if limits.is_any)
+
+
+def group_taken(name: str) -> AlreadyExists:
+    """Gives the error of a second group with one name; it names the field."""
+    detail = f"There is a group named {name!r} already."
+    return AlreadyExists(detail, fields=(FieldError(field="name", message="is taken by another group"),))
 
 
 def email_taken(email: str) -> AlreadyExists:

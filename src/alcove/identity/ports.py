@@ -1,6 +1,6 @@
 """What the identity room needs from outside."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -9,6 +9,8 @@ from alcove.identity.models import (
     ApiKey,
     AuditEntry,
     AuditEvent,
+    Group,
+    GroupChange,
     KnownKey,
     KnownSession,
     Session,
@@ -105,7 +107,15 @@ class KeyStore(Protocol):
         ...
 
     async def by_prefix(self, prefix: str) -> KnownKey | None:
-        """Gives a key with its owner, revoked and expired ones too."""
+        """Gives a key with its owner, and with its group as long as the owner is in it; revoked and expired ones too."""
+        ...
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """Gives a key, whoever owns it."""
+        ...
+
+    async def replace(self, key: ApiKey) -> bool:
+        """Keeps a key anew, all but its use and its revocation; tells whether its owner has one of that id that is not revoked."""
         ...
 
     async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:
@@ -120,8 +130,60 @@ class KeyStore(Protocol):
         """Revokes a user's key; tells whether the user has one of that id. A revoked key keeps its first time."""
         ...
 
-    async def touch(self, key_id: str, at: datetime) -> None:
-        """Notes that a key was used and its owner seen."""
+    async def touch(self, used_at: Mapping[str, datetime]) -> None:
+        """Notes when keys were used, by id, and their owners seen; in one transaction."""
+        ...
+
+
+class GroupStore(Protocol):
+    """Keeps groups and who is in them."""
+
+    async def add(self, group: Group) -> None:
+        """Keeps a new group.
+
+        Raises:
+            AlreadyExists: When the name is taken, whatever its case.
+        """
+        ...
+
+    async def get(self, group_id: str) -> Group | None:
+        """Gives a group."""
+        ...
+
+    async def by_name(self, name: str) -> Group | None:
+        """Gives the group of a name, whatever its case."""
+        ...
+
+    async def page(self, page: PageRequest) -> Page[Group]:
+        """Gives groups, the newest first."""
+        ...
+
+    async def of_user(self, user_id: str) -> list[Group]:
+        """Gives the groups a person is in, by name."""
+        ...
+
+    async def change(self, group_id: str, change: GroupChange) -> Group | None:
+        """Changes a group; gives it as it is then, or None if there is none.
+
+        Raises:
+            AlreadyExists: When the name is taken.
+        """
+        ...
+
+    async def delete(self, group_id: str, at: datetime) -> bool:
+        """Deletes a group and revokes the keys that are charged to it; tells whether there was one."""
+        ...
+
+    async def members(self, group_id: str, page: PageRequest) -> Page[User]:
+        """Gives who is in a group, the newest account first."""
+        ...
+
+    async def join(self, group_id: str, user_id: str) -> bool:
+        """Puts a person into a group; tells whether both are there. Doing so twice is no error."""
+        ...
+
+    async def leave(self, group_id: str, user_id: str) -> bool:
+        """Takes a person out of a group; tells whether they were in it."""
         ...
 
 

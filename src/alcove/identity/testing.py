@@ -1,6 +1,7 @@
 """Stand-ins for everything this room needs from outside: in memory, quick, and held to the same contract as the real ones."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from alcove.identity.models import (
     ApiKey,
     AuditEntry,
     AuditEvent,
+    Group,
+    GroupChange,
     KnownKey,
     KnownSession,
     LastAdmin,
@@ -17,6 +20,7 @@ from alcove.identity.models import (
     User,
     UserChange,
     email_taken,
+    group_taken,
 )
 from alcove.kernel.ids import new_id
 from alcove.kernel.pages import Page, PageRequest
@@ -30,6 +34,8 @@ class MemoryTables:
     sessions: dict[str, Session] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     entries: list[AuditEntry] = field(default_factory=list)
+    groups: dict[str, Group] = field(default_factory=dict)
+    members: set[tuple[str, str]] = field(default_factory=set)
 
     def see(self, user_id: str, at: datetime) -> None:
         """Notes that a user was seen."""
@@ -87,6 +93,7 @@ class MemoryUserStore:
             role=user.role if change.role is None else change.role,
             is_disabled=user.is_disabled if change.is_disabled is None else change.is_disabled,
             password_hash=user.password_hash if change.password_hash is None else change.password_hash,
+            limits=user.limits if change.limits is None else change.limits,
         )
         if not changed.is_active_admin:
             self._keep_an_admin(user)
@@ -102,6 +109,7 @@ class MemoryUserStore:
         del self.tables.users[user_id]
         self.tables.sessions = {k: v for k, v in self.tables.sessions.items() if v.user_id != user_id}
         self.tables.keys = {k: v for k, v in self.tables.keys.items() if v.owner_id != user_id}
+        self.tables.members = {each for each in self.tables.members if each[1] != user_id}
         return True
 
     def _keep_an_admin(self, leaving: User) -> None:
@@ -163,8 +171,24 @@ class MemoryKeyStore:
         """Gives a key with its owner."""
         for key in self.tables.keys.values():
             if key.prefix == prefix:
-                return KnownKey(key=key, user=self.tables.users[key.owner_id])
+                is_member = (key.group_id, key.owner_id) in self.tables.members
+                group = self.tables.groups.get(key.group_id or "") if is_member else None
+                return KnownKey(key=key, user=self.tables.users[key.owner_id], group=group)
         return None
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """Gives a key, whoever owns it."""
+        return self.tables.keys.get(key_id)
+
+    async def replace(self, key: ApiKey) -> bool:
+        """Keeps a key anew, all but its use and its revocation; tells whether its owner has one of that id that is not revoked."""
+        before = self.tables.keys.get(key.id)
+        if before is None or before.owner_id != key.owner_id or before.revoked_at is not None:
+            return False
+        self.tables.keys[key.id] = replace(
+            key, prefix=before.prefix, created_at=before.created_at, last_used_at=before.last_used_at, revoked_at=None
+        )
+        return True
 
     async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:
         """Gives a user's keys, the newest first."""
@@ -187,12 +211,101 @@ class MemoryKeyStore:
         self.tables.keys[key_id] = replace(key, revoked_at=key.revoked_at or at)
         return True
 
-    async def touch(self, key_id: str, at: datetime) -> None:
-        """Notes that a key was used and its owner seen."""
-        key = self.tables.keys.get(key_id)
-        if key is not None:
-            self.tables.keys[key_id] = replace(key, last_used_at=at)
-            self.tables.see(key.owner_id, at)
+    async def touch(self, used_at: Mapping[str, datetime]) -> None:
+        """Notes when keys were used, by id, and their owners seen."""
+        for key_id, at in used_at.items():
+            key = self.tables.keys.get(key_id)
+            if key is not None:
+                self.tables.keys[key_id] = replace(key, last_used_at=at)
+                self.tables.see(key.owner_id, at)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGroupStore:
+    """Groups in memory."""
+
+    tables: MemoryTables
+
+    async def add(self, group: Group) -> None:
+        """Keeps a new group; raises AlreadyExists when the name is taken."""
+        if await self.by_name(group.name) is not None:
+            raise group_taken(group.name)
+        self.tables.groups[group.id] = group
+
+    async def get(self, group_id: str) -> Group | None:
+        """Gives a group."""
+        found = self.tables.groups.get(group_id)
+        return None if found is None else self._counted(found)
+
+    async def by_name(self, name: str) -> Group | None:
+        """Gives the group of a name, whatever its case."""
+        found = (each for each in self.tables.groups.values() if each.name.casefold() == name.casefold())
+        return next(map(self._counted, found), None)
+
+    async def page(self, page: PageRequest) -> Page[Group]:
+        """Gives groups, the newest first."""
+        before = None if page.cursor is None else id_of(page.cursor)
+        found = sorted(self.tables.groups.values(), key=lambda group: group.id, reverse=True)
+        found = [self._counted(each) for each in found if before is None or each.id < before]
+        more = len(found) > page.limit
+        found = found[: page.limit]
+        return Page(items=found, next_cursor=found[-1].id if more else None)
+
+    async def of_user(self, user_id: str) -> list[Group]:
+        """Gives the groups a person is in, by name."""
+        found = [group for group in self.tables.groups.values() if (group.id, user_id) in self.tables.members]
+        return sorted(map(self._counted, found), key=lambda group: group.name.casefold())
+
+    async def change(self, group_id: str, change: GroupChange) -> Group | None:
+        """Changes a group; raises AlreadyExists when the name is taken."""
+        group = self.tables.groups.get(group_id)
+        if group is None:
+            return None
+        if change.name is not None:
+            other = await self.by_name(change.name)
+            if other is not None and other.id != group_id:
+                raise group_taken(change.name)
+        self.tables.groups[group_id] = replace(
+            group,
+            name=group.name if change.name is None else change.name,
+            limits=group.limits if change.limits is None else change.limits,
+        )
+        return await self.get(group_id)
+
+    async def delete(self, group_id: str, at: datetime) -> bool:
+        """Deletes a group and revokes the keys that are charged to it."""
+        if self.tables.groups.pop(group_id, None) is None:
+            return False
+        self.tables.members = {each for each in self.tables.members if each[0] != group_id}
+        for key in list(self.tables.keys.values()):
+            if key.group_id == group_id and key.revoked_at is None:
+                self.tables.keys[key.id] = replace(key, revoked_at=at)
+        return True
+
+    async def members(self, group_id: str, page: PageRequest) -> Page[User]:
+        """Gives who is in a group, the newest account first."""
+        before = None if page.cursor is None else id_of(page.cursor)
+        found = sorted((user for group, user in self.tables.members if group == group_id), reverse=True)
+        found = [each for each in found if before is None or each < before]
+        people = [self.tables.users[each] for each in found[: page.limit]]
+        return Page(items=people, next_cursor=people[-1].id if len(found) > page.limit else None)
+
+    async def join(self, group_id: str, user_id: str) -> bool:
+        """Puts a person into a group; tells whether both are there."""
+        if group_id not in self.tables.groups or user_id not in self.tables.users:
+            return False
+        self.tables.members.add((group_id, user_id))
+        return True
+
+    async def leave(self, group_id: str, user_id: str) -> bool:
+        """Takes a person out of a group; tells whether they were in it."""
+        if (group_id, user_id) not in self.tables.members:
+            return False
+        self.tables.members.discard((group_id, user_id))
+        return True
+
+    def _counted(self, group: Group) -> Group:
+        return replace(group, member_count=sum(each[0] == group.id for each in self.tables.members))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """What this room says and hears over HTTP. Unknown fields are refused: nothing can be set that is not listed here."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from alcove.identity import models
-from alcove.kernel.principal import Role
+from alcove.identity.limits import Limits as KeptLimits
+from alcove.identity.scopes import SCOPES
+from alcove.kernel.principal import BudgetPeriod, Role
 
 Name = Annotated[
     str,
@@ -22,6 +25,55 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x20\x7f]+$")]
+_Amount = Annotated[int | None, Field(ge=1, le=1_000_000_000)]
+
+
+class Limits(_Sent):
+    """What may be used of models; a field left out is no limit. Limits are always sent whole: they replace those before."""
+
+    models: Annotated[list[_Word] | None, Field(max_length=200, examples=[["gpt-4o", "local/*", "@fast"]])] = None
+    """Ids of models, `prefix*`, or `@name` for an access group; an empty list allows none."""
+    requests_per_minute: _Amount = None
+    tokens_per_minute: _Amount = None
+    """Input and output together."""
+    max_parallel: _Amount = None
+    """Calls under way at a time."""
+    budget_usd: Annotated[Decimal | None, Field(ge=0, le=1_000_000, decimal_places=6)] = None
+    """Money a period, in US dollars."""
+    budget_tokens: Annotated[int | None, Field(ge=0, le=1_000_000_000_000)] = None
+    """Tokens a period, input and output together."""
+    budget_period: BudgetPeriod = BudgetPeriod.MONTH
+    """How often the budgets begin anew; in UTC, weeks on Monday."""
+    guards: Annotated[list[_Word], Field(max_length=50)] = []
+    """Guardrails that are on."""
+
+    @classmethod
+    def of(cls, limits: KeptLimits) -> "Limits | None":
+        """Gives limits as they are shown; None when nothing is limited."""
+        if not limits.is_any:
+            return None
+        return cls.model_validate({name: getattr(limits, name) for name in cls.model_fields})
+
+    def kept(self) -> KeptLimits:
+        """Gives the limits as they are kept."""
+        return KeptLimits(
+            models=None if self.models is None else tuple(dict.fromkeys(self.models)),
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            max_parallel=self.max_parallel,
+            budget_usd=self.budget_usd,
+            budget_tokens=self.budget_tokens,
+            budget_period=self.budget_period,
+            guards=tuple(dict.fromkeys(self.guards)),
+        )
+
+
+def kept(limits: Limits | None) -> KeptLimits:
+    """Gives limits as they are kept; for `null`, none."""
+    return KeptLimits() if limits is None else limits.kept()
+
+
 class User(BaseModel):
     """A person with an account."""
 
@@ -32,6 +84,8 @@ class User(BaseModel):
     disabled: bool
     created_at: datetime
     last_seen_at: datetime | None
+    limits: Limits | None
+    """What they may use of models on their own account."""
 
     @classmethod
     def of(cls, user: models.User) -> "User":
@@ -44,6 +98,7 @@ class User(BaseModel):
             disabled=user.is_disabled,
             created_at=user.created_at,
             last_seen_at=user.last_seen_at,
+            limits=Limits.of(user.limits),
         )
 
 
@@ -108,6 +163,12 @@ class UserUpdate(_Sent):
     role: Literal["admin", "user"] | None = None
     disabled: bool | None = None
     password: Password | None = None
+    limits: Limits | None = None
+    """What they may use of models on their own account; `null` for no limits, left out to leave them."""
+
+
+Scope = Annotated[str, Field(max_length=40, json_schema_extra={"enum": sorted(SCOPES)})]
+Network = Annotated[str, Field(max_length=64, examples=["203.0.113.0/24"])]
 
 
 class Key(BaseModel):
@@ -120,6 +181,13 @@ class Key(BaseModel):
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    rotated_at: datetime | None
+    old_secret_until: datetime | None
+    """Until when the secret from before the last rotation still counts."""
+    limits: Limits | None
+    scopes: list[str] | None
+    allowed_ips: list[str]
+    group_id: str | None
 
     @classmethod
     def of(cls, key: models.ApiKey) -> "Key":
@@ -132,18 +200,64 @@ class Key(BaseModel):
             expires_at=key.expires_at,
             last_used_at=key.last_used_at,
             revoked_at=key.revoked_at,
+            rotated_at=key.rotated_at,
+            old_secret_until=key.old_until,
+            limits=Limits.of(key.limits),
+            scopes=None if key.scopes is None else list(key.scopes),
+            allowed_ips=list(key.allowed_ips),
+            group_id=key.group_id,
         )
 
 
-class KeyCreate(_Sent):
+class _KeyTerms(_Sent):
+    expires_at: AwareDatetime | None = None
+    limits: Limits | None = None
+    scopes: Annotated[list[Scope] | None, Field(max_length=len(SCOPES))] = None
+    """What it may be used for; left out for everything."""
+    allowed_ips: Annotated[list[Network], Field(max_length=100)] = []
+    """Addresses and networks it may be used from; empty for all."""
+    group_id: Annotated[str | None, Field(max_length=64)] = None
+    """The group it is charged to; left out for one's own account."""
+
+    def terms(self) -> models.KeyTerms:
+        """Gives what the key may be used for."""
+        return models.KeyTerms(
+            expires_at=None if self.expires_at is None else self.expires_at.astimezone(UTC),
+            limits=kept(self.limits),
+            scopes=None if self.scopes is None else tuple(dict.fromkeys(self.scopes)),
+            allowed_ips=tuple(dict.fromkeys(self.allowed_ips)),
+            group_id=self.group_id,
+        )
+
+
+class KeyCreate(_KeyTerms):
     """A key to be made."""
 
     name: Name
-    expires_at: AwareDatetime | None = None
 
-    def expires_at_utc(self) -> datetime | None:
-        """Gives when the key shall end, in UTC."""
-        return None if self.expires_at is None else self.expires_at.astimezone(UTC)
+
+class KeyUpdate(_KeyTerms):
+    """What to change of a key; fields left out stay as they are."""
+
+    name: Name | None = None
+
+    def terms_after(self, key: models.ApiKey) -> models.KeyTerms:
+        """Gives what the key may be used for once it is changed."""
+        sent, wanted = self.model_fields_set, self.terms()
+        return models.KeyTerms(
+            expires_at=wanted.expires_at if "expires_at" in sent else key.expires_at,
+            limits=wanted.limits if "limits" in sent else key.limits,
+            scopes=wanted.scopes if "scopes" in sent else key.scopes,
+            allowed_ips=wanted.allowed_ips if "allowed_ips" in sent else key.allowed_ips,
+            group_id=wanted.group_id if "group_id" in sent else key.group_id,
+        )
+
+
+class KeyRotate(_Sent):
+    """How to replace a key's secret."""
+
+    grace_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 0
+    """Seconds for which the secret before still counts; the settings say how many at most (7 days unless changed)."""
 
 
 class KeyCreated(BaseModel):
@@ -151,6 +265,47 @@ class KeyCreated(BaseModel):
 
     key: Key
     secret: str
+
+
+class Group(BaseModel):
+    """People who share an account."""
+
+    id: str
+    name: str
+    created_at: datetime
+    members: int
+    limits: Limits | None
+
+    @classmethod
+    def of(cls, group: models.Group) -> "Group":
+        """Gives a group as it is shown."""
+        return cls(
+            id=group.id,
+            name=group.name,
+            created_at=group.created_at,
+            members=group.member_count,
+            limits=Limits.of(group.limits),
+        )
+
+
+class Groups(BaseModel):
+    """The groups one is in."""
+
+    items: list[Group]
+
+
+class GroupCreate(_Sent):
+    """A group to be made."""
+
+    name: Name
+    limits: Limits | None = None
+
+
+class GroupUpdate(_Sent):
+    """What to change of a group; fields left out stay as they are."""
+
+    name: Name | None = None
+    limits: Limits | None = None
 
 
 class AuditRecord(BaseModel):

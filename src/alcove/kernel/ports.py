@@ -105,6 +105,7 @@ class CallContext:
         pricing: What calls cost.
         endpoint: The path that was asked, such as `/v1/messages`; empty for a chat of the page.
         served: Who serves the call; each call has its own.
+        headers: Header fields for the client, such as how much is left to it; all calls of a turn share them.
     """
 
     principal: Principal
@@ -113,6 +114,7 @@ class CallContext:
     pricing: Pricing = field(default_factory=NoPricing)
     endpoint: str = ""
     served: Served = field(default_factory=Served)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
 class Model(Protocol):

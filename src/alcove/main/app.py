@@ -10,6 +10,7 @@ import alcove
 from alcove.chats import api as chats_api
 from alcove.gateway import api as gateway_api
 from alcove.gateway import openai_api
+from alcove.gateway.limits import api as limits_api
 from alcove.gateway.passthrough import api as passthrough_api
 from alcove.gateway.routing import api as routing_api
 from alcove.identity import api as identity_api
@@ -27,7 +28,13 @@ from alcove.tracing import api as tracing_api
 PAGE_FOLDER = Path(alcove.__file__).parent / "page"
 _ROUTERS = {
     "chats": (chats_api.router,),
-    "gateway": (gateway_api.router, openai_api.router, passthrough_api.router, routing_api.router),
+    "gateway": (
+        gateway_api.router,
+        openai_api.router,
+        passthrough_api.router,
+        routing_api.router,
+        limits_api.router,
+    ),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),
     "tracing": (tracing_api.router,),

@@ -22,7 +22,11 @@ from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
-from alcove.gateway.metering import FreeMeter, MemoryUsageLog
+from alcove.gateway.limits.ledger import MemoryLedger
+from alcove.gateway.limits.meter import LimitedMeter
+from alcove.gateway.limits.metered import MeteredSource
+from alcove.gateway.limits.service import LimitService
+from alcove.gateway.limits.valkey import ValkeyLimitStore
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.passthrough.rerank import EmbeddingReranker
@@ -66,6 +70,7 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
+from alcove.main.limits import AllowancesOfHouse, PatternAccess, PricedEstimate, limit_store, limited_meter
 from alcove.main.people import build_identity, master_key
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
@@ -95,6 +100,7 @@ class House:
     chat_face: ChatFace
     pass_through: PassThroughService
     reranker: EmbeddingReranker
+    limits: LimitService
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
@@ -169,6 +175,7 @@ class GatewayParts:
     directory: DeploymentDirectory
     routing: RoutingParts
     catalogue: ModelCatalogue
+    meter: LimitedMeter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,12 +275,13 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             pass_through=PassThroughService(
                 router=gateway.routing.router,
                 models=gateway.catalogue,
-                meter=FreeMeter(MemoryUsageLog()),
+                meter=gateway.meter,
                 sink=tracing.sink,
                 pricing=gateway.prices,
                 clock=clock,
             ),
             reranker=EmbeddingReranker(embedding_service),
+            limits=LimitService(store=gateway.meter.store, allowances=AllowancesOfHouse(identity)),
         )
 
 
@@ -336,6 +344,8 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
     )
     built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
+    meter = _open_meter(ground, directory, prices)
+    metered = partial(MeteredSource, meter=meter, pricing=prices, clock=ground.clock)
     return GatewayParts(
         embedder=embedder,
         prices=prices,
@@ -345,9 +355,13 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         directory=directory,
         routing=routing,
         catalogue=ModelCatalogue(
-            [RoutedModels(directory=directory, router=routing.router, clock=ground.clock), built_in],
+            [
+                metered(inner=RoutedModels(directory=directory, router=routing.router, clock=ground.clock)),
+                metered(inner=built_in),
+            ],
             options.default_model,
         ),
+        meter=meter,
     )
 
 
@@ -371,6 +385,16 @@ async def _open_routing(ground: Ground, directory: DeploymentDirectory, prices: 
     ground.workers.start(checks.run, "health checks")
     ground.metrics.registry.register(RoutingCollector(board, router))
     return RoutingParts(store=store, groups=groups, board=board, router=router)
+
+
+def _open_meter(ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices) -> LimitedMeter:
+    ledger = MemoryLedger()
+    store = limit_store(ground.settings, ledger, ground.clock)
+    if isinstance(store, ValkeyLimitStore):
+        ground.stack.push_async_callback(store.client.aclose)
+        ground.workers.start(store.run, "limits")
+    estimate = PricedEstimate(find=directory.known, pricing=prices, clock=ground.clock)
+    return limited_meter(store, ledger, estimate, PatternAccess(), ground.metrics)
 
 
 async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:
@@ -403,7 +427,10 @@ async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgePar
         clock=ground.clock,
     )
     search = TurnSearch(retriever=retriever)
-    gateway.catalogue.add_source(CollectionModels(collections=collections, search=search, models=gateway.catalogue))
+    collection_models = CollectionModels(collections=collections, search=search, models=gateway.catalogue)
+    gateway.catalogue.add_source(
+        MeteredSource(inner=collection_models, meter=gateway.meter, pricing=gateway.prices, clock=ground.clock)
+    )
     recovered = await jobs.recover()
     if recovered:
         log.info("jobs_resumed", jobs=recovered)

@@ -10,13 +10,14 @@ from alcove.identity.accounts import AccountService, NewUser, UserEdit
 from alcove.identity.adapters.token_file import FileSetupTokens
 from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache
+from alcove.identity.groups import GroupService
 from alcove.identity.keys import KeyService
-from alcove.identity.models import Actor, ApiKey, User
+from alcove.identity.models import Actor, ApiKey, Group, User
 from alcove.identity.passwords import Argon2Passwords
 from alcove.identity.service import Authenticator, Identity
 from alcove.identity.sessions import SessionService
 from alcove.identity.setup import SetupService
-from alcove.identity.store import SqlAuditStore, SqlKeyStore, SqlSessionStore, SqlUserStore
+from alcove.identity.store import SqlAuditStore, SqlGroupStore, SqlKeyStore, SqlSessionStore, SqlUserStore
 from alcove.infra.background import background_tasks
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.datadir import prepare_data_dir
@@ -75,8 +76,16 @@ def build_identity(
         clock=clock,
         on_user_deleted=on_user_deleted,
     )
+    groups = SqlGroupStore(database)
     key_service = KeyService(
-        store=keys, audit=audit, cache=cache, clock=clock, peppers=key.derive_all("pepper"), settings=options
+        store=keys,
+        users=users,
+        groups=groups,
+        audit=audit,
+        cache=cache,
+        clock=clock,
+        peppers=key.derive_all("pepper"),
+        settings=options,
     )
     session_service = SessionService(
         store=sessions,
@@ -114,6 +123,7 @@ def build_identity(
         accounts=accounts,
         sessions=session_service,
         keys=key_service,
+        groups=GroupService(store=groups, audit=audit, cache=cache, clock=clock),
         setup=setup,
         audit=audit,
         authenticator=authenticator,
@@ -172,6 +182,11 @@ class AccountDesk:
         """Gives all accounts, the newest first."""
         async for user in _all(self.identity.accounts.page):
             yield user
+
+    async def groups(self) -> AsyncIterator[Group]:
+        """Gives all groups, the newest first."""
+        async for group in _all(self.identity.groups.page):
+            yield group
 
     async def keys_of(self, user_id: str) -> AsyncIterator[ApiKey]:
         """Gives all keys of a person, the newest first, revoked ones too."""

@@ -40,15 +40,15 @@ async def create_model_group(
     return await groups.create(data, who, origin)
 
 
-@router.patch("/{group_id}", responses=problems(403, 404, 409))
+@router.patch("/{model_group_id}", responses=problems(403, 404, 409))
 async def update_model_group(
-    group_id: str, who: AdminDep, groups: GroupsDep, data: ModelGroupPatch, origin: OriginDep
+    model_group_id: str, who: AdminDep, groups: GroupsDep, data: ModelGroupPatch, origin: OriginDep
 ) -> ModelGroupCard:
     """Changes a model group; what is absent stays."""
-    return await groups.update(group_id, data, who, origin)
+    return await groups.update(model_group_id, data, who, origin)
 
 
-@router.delete("/{group_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404, 409))
-async def delete_model_group(group_id: str, who: AdminDep, groups: GroupsDep, origin: OriginDep) -> None:
+@router.delete("/{model_group_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404, 409))
+async def delete_model_group(model_group_id: str, who: AdminDep, groups: GroupsDep, origin: OriginDep) -> None:
     """Deletes a model group."""
-    await groups.delete(group_id, who, origin)
+    await groups.delete(model_group_id, who, origin)

@@ -1,0 +1,281 @@
+"""Models whose calls are admitted and settled, whoever asks: an API, a chat of the page, an agent, a collection that answers.
+
+Composite models are not metered themselves, as the models they ask are; which of them may be used is checked all the same.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from alcove.gateway.calls import CLIENT_LEFT, Call, CallKind, Outcome
+from alcove.gateway.limits.estimates import (
+    characters_of,
+    input_tokens_of,
+    output_tokens_of,
+    text_tokens_of,
+    tokens_of,
+)
+from alcove.gateway.limits.meter import LimitedMeter
+from alcove.kernel.chat import ChatRequest, Delta, Usage
+from alcove.kernel.clock import Clock
+from alcove.kernel.errors import AlcoveError, InternalError
+from alcove.kernel.ports import (
+    CallContext,
+    EmbeddingModel,
+    Embeddings,
+    Model,
+    ModelInfo,
+    ModelSource,
+    Pricing,
+    Served,
+)
+from alcove.kernel.principal import Principal
+
+
+@dataclass(slots=True)
+class _Answered:
+    """What has come of a call so far."""
+
+    usage: Usage | None = None
+    characters: int = 0
+    first_s: float | None = None
+    status: int = CLIENT_LEFT  # until it is known that nobody left
+    error_code: str = ""
+
+    def add(self, delta: Delta, clock: Clock) -> None:
+        characters = characters_of(delta)
+        if characters:
+            self.characters += characters
+            if self.first_s is None:
+                self.first_s = clock.monotonic_s()
+        self.usage = delta.usage or self.usage
+
+    def fail(self, error: AlcoveError) -> None:
+        self.status, self.error_code = error.status, error.code
+
+    def counted(self, call: Call) -> tuple[Usage | None, bool]:
+        """Gives the tokens, and whether they were counted here: where the server did not say, or had no time to.
+
+        A client that leaves before anything came has had its input read all the same.
+        """
+        if self.usage is not None:
+            return self.usage, False
+        if not self.characters and self.error_code:
+            return None, False
+        return Usage(input_tokens=call.input_tokens, output_tokens=tokens_of(self.characters)), True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeteredModel:
+    """A chat model whose calls are admitted and settled.
+
+    Attributes:
+        inner: The model.
+        meter: Admits.
+        clock: The time.
+    """
+
+    inner: Model
+    meter: LimitedMeter
+    clock: Clock
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives what is known of the model."""
+        return self.inner.info
+
+    async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+        """Answers as the model does, once the call is admitted; settles it in every case.
+
+        Raises:
+            AlcoveError: As `Meter.admit`, and as the model.
+        """
+        info = self.inner.info
+        call = Call(
+            kind=CallKind.CHAT,
+            model=info.id,
+            endpoint=context.endpoint,
+            is_streaming=request.is_streaming,
+            input_tokens=input_tokens_of(request),
+            output_tokens=output_tokens_of(request),
+            request_id=context.request_id,
+            trace_id=context.tracer.trace.id,
+            at=self.clock.now(),
+            began_s=self.clock.monotonic_s(),
+        )
+        admission = await self.meter.admit(context.principal, call)
+        answered = _Answered()
+        try:
+            context.headers[:] = admission.headers
+            async with aclosing(self.inner.stream(request, context)) as deltas:
+                async for delta in deltas:
+                    answered.add(delta, self.clock)
+                    yield delta
+            answered.status = 200
+        except AlcoveError as error:
+            answered.fail(error)
+            raise
+        except Exception:
+            answered.fail(InternalError())
+            raise
+        finally:
+            usage, is_estimated = answered.counted(call)
+            admission.settle(
+                Outcome(
+                    served=context.served,
+                    status=answered.status,
+                    error_code=answered.error_code,
+                    usage=usage,
+                    is_estimated=is_estimated,
+                    cost_usd=None if usage is None else context.pricing.cost_usd(info, usage),
+                    ended_s=self.clock.monotonic_s(),
+                    first_s=answered.first_s,
+                )
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PermittedModel:
+    """A composite model that is asked only by those who may.
+
+    Attributes:
+        inner: The model.
+        meter: Knows who may.
+    """
+
+    inner: Model
+    meter: LimitedMeter
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives what is known of the model."""
+        return self.inner.info
+
+    async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+        """Answers as the model does.
+
+        Raises:
+            Forbidden: When the principal may not use it.
+            AlcoveError: As the model.
+        """
+        self.meter.check_model(context.principal, self.inner.info.id)
+        async with aclosing(self.inner.stream(request, context)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeteredEmbeddingModel:
+    """An embedding model whose calls are admitted and settled, for one principal.
+
+    Attributes:
+        inner: The model.
+        principal: Who asks.
+        meter: Admits.
+        pricing: What calls cost.
+        clock: The time.
+    """
+
+    inner: EmbeddingModel
+    principal: Principal
+    meter: LimitedMeter
+    pricing: Pricing
+    clock: Clock
+
+    @property
+    def info(self) -> ModelInfo:
+        """Gives what is known of the model."""
+        return self.inner.info
+
+    @property
+    def dimensions(self) -> int:
+        """Gives the length of its vectors."""
+        return self.inner.dimensions
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds as the model does, once the call is admitted; settles it in every case.
+
+        Raises:
+            AlcoveError: As `Meter.admit`, and as the model.
+        """
+        info, clock = self.inner.info, self.clock
+        estimate = text_tokens_of(texts)
+        call = Call(
+            kind=CallKind.EMBEDDING,
+            model=info.id,
+            endpoint="/v1/embeddings",
+            input_tokens=estimate,
+            at=clock.now(),
+            began_s=clock.monotonic_s(),
+        )
+        admission = await self.meter.admit(self.principal, call)
+        usage: Usage | None = None
+        status, error_code, is_estimated = CLIENT_LEFT, "", False
+        try:
+            vectors = await self.inner.embed(texts)
+            status = 200
+            is_estimated = not vectors.usage.total_tokens
+            usage = Usage(input_tokens=estimate) if is_estimated else vectors.usage
+        except AlcoveError as error:
+            status, error_code = error.status, error.code
+            raise
+        except Exception:
+            status, error_code = InternalError.status, InternalError.code
+            raise
+        else:
+            return vectors
+        finally:
+            served = Served(deployment=info.owned_by if info.owned_by != "alcove" else "", provider=info.provider)
+            admission.settle(
+                Outcome(
+                    served=served,
+                    status=status,
+                    error_code=error_code,
+                    usage=usage,
+                    is_estimated=is_estimated,
+                    cost_usd=None if usage is None else self.pricing.cost_usd(info, usage),
+                    ended_s=clock.monotonic_s(),
+                )
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeteredSource:
+    """A place models come from, each of them metered; those that a principal may not use are not listed.
+
+    Attributes:
+        inner: The place.
+        meter: Admits.
+        pricing: What calls cost.
+        clock: The time.
+    """
+
+    inner: ModelSource
+    meter: LimitedMeter
+    pricing: Pricing
+    clock: Clock
+
+    async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
+        """Lists the models this person may use from here."""
+        found = await self.inner.list_models(principal)
+        if not principal.allowances:
+            return found
+        return [each for each in found if self.meter.may_use(principal, each.id)]
+
+    async def find_model(self, model_id: str, principal: Principal) -> Model | None:
+        """Gives the chat model of that id; one that may not be used says so when it is asked."""
+        model = await self.inner.find_model(model_id, principal)
+        if model is None:
+            return None
+        if model.info.is_composite:
+            return PermittedModel(inner=model, meter=self.meter)
+        return MeteredModel(inner=model, meter=self.meter, clock=self.clock)
+
+    async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:
+        """Gives the embedding model of that id, likewise."""
+        model = await self.inner.find_embedding_model(model_id, principal)
+        if model is None:
+            return None
+        return MeteredEmbeddingModel(
+            inner=model, principal=principal, meter=self.meter, pricing=self.pricing, clock=self.clock
+        )

@@ -1,0 +1,92 @@
+"""What limits need of others."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from alcove.gateway.calls import Call
+from alcove.gateway.limits.models import Standing
+from alcove.kernel.principal import Allowance
+
+
+class Reservation(Protocol):
+    """What a call holds of every limit that binds it, until it is settled."""
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        """Gives how the limits stand, this call counted."""
+        ...
+
+    def settle(self, tokens: int, nano_usd: int) -> None:
+        """Counts what the call came to in place of what it held; returns at once. A second time does nothing."""
+        ...
+
+
+class LimitStore(Protocol):
+    """Counts. What one `reserve` finds and takes, it finds and takes in one step: no other comes between."""
+
+    async def reserve(self, allowances: Sequence[Allowance], tokens: int, nano_usd: int) -> Reservation | Standing:
+        """Takes a call's part of every limit, or of none.
+
+        A call may begin as long as something is left of each limit: what others have used, and what calls under way hold, is
+        less than the limit. So all calls together go beyond a limit by one call at most, as long as none uses more than it holds.
+
+        Args:
+            allowances: The limits that bind the call; all hold at once.
+            tokens: What the call may use at most, estimated.
+            nano_usd: What it may cost at most, estimated.
+
+        Returns:
+            What the call holds; or the limit that has nothing left.
+
+        Raises:
+            Unavailable: When the store, or what was spent before, cannot be reached.
+        """
+        ...
+
+    async def look(self, allowances: Sequence[Allowance]) -> Sequence[Standing]:
+        """Gives how every limit stands, and takes nothing.
+
+        Raises:
+            Unavailable: When the store cannot be reached.
+        """
+        ...
+
+
+class SpendLedger(Protocol):
+    """Knows what was spent before this process began; kept with the usage rows."""
+
+    async def spent(self, subject: str, period_start: datetime) -> tuple[Decimal, int]:
+        """Gives the US dollars and the tokens (input and output) that a subject has spent since the beginning of a period.
+
+        Args:
+            subject: `key:<id>`: every call with that key; `group:<id>`: every call charged to the group; `user:<id>`: every call
+                of the person that was charged to no group.
+            period_start: A midnight, UTC.
+        """
+        ...
+
+
+class CostEstimate(Protocol):
+    """Knows what a call may cost before it is made."""
+
+    def nano_usd(self, call: Call) -> int:
+        """Gives the most a call may cost, in nano-dollars; 0 when no price is known."""
+        ...
+
+
+class ModelAccess(Protocol):
+    """Knows which models a list of patterns stands for."""
+
+    def allows(self, model_id: str, patterns: Sequence[str]) -> bool:
+        """Tells whether a model is among them: its id, `prefix*`, or `@name` for an access group."""
+        ...
+
+
+class Allowances(Protocol):
+    """Knows what each subject may use."""
+
+    async def of(self, subject: str) -> Allowance | None:
+        """Gives what a key, person or group may use (`key:<id>`, …); None when there is no such subject."""
+        ...

@@ -6,6 +6,7 @@ import typer
 
 import alcove
 from alcove.cli import accounts, client, server
+from alcove.cli.usage import usage
 
 app = typer.Typer(
     name="alcove",
@@ -49,3 +50,4 @@ app.add_typer(accounts.keys, name="keys", rich_help_panel=PEOPLE)
 app.command("ask", rich_help_panel=TALK)(client.ask)
 app.command("chat", rich_help_panel=TALK)(client.chat)
 app.command("ingest", rich_help_panel=TALK)(client.ingest)
+app.command("usage", rich_help_panel=TALK)(usage)

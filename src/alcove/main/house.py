@@ -21,15 +21,19 @@ from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.metering import FreeMeter
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.ports import Origin
+from alcove.gateway.prices import DeploymentPricing
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
+from alcove.gateway.usage.metered import MeteredSource, Till
+from alcove.gateway.usage.service import UsageService
 from alcove.identity.audit import AuditService
 from alcove.identity.models import Action, Actor
 from alcove.identity.service import Identity
-from alcove.infra.background import TaskGroupBackground, Workers, background_tasks, running_workers
+from alcove.infra.background import TaskGroupBackground, background_tasks, running_workers
 from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.embedder import Embedder
@@ -38,10 +42,10 @@ from alcove.infra.jobs import JobQueue
 from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
-from alcove.infra.secrets import MasterKey, SecretBox
-from alcove.kernel.clock import Clock, SystemClock
+from alcove.infra.secrets import SecretBox
+from alcove.kernel.clock import SystemClock
 from alcove.kernel.principal import Principal
-from alcove.kernel.runner import BackgroundTasks, TurnRunner
+from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import TraceSink
 from alcove.knowledge.catalogue import CollectionModels
 from alcove.knowledge.filter import KnowledgeFilter
@@ -52,7 +56,9 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
+from alcove.main.ground import Ground
 from alcove.main.people import build_identity, master_key
+from alcove.main.usage import UsageParts, open_usage
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
 from alcove.tracing.adapters.duckdb_store import DuckDbTraceStore
@@ -77,6 +83,7 @@ class House:
     model_catalogue: ModelCatalogue
     deployments: DeploymentService
     embedding_service: EmbeddingService
+    usage: UsageService
     chat_face: ChatFace
 
     def state(self) -> dict[str, Any]:
@@ -94,31 +101,6 @@ class AuditOfDeployments:
         """Adds a line to the audit trail."""
         actor = Actor(name=who.email, ip=origin.ip, request_id=origin.request_id)
         await self.audit.record(actor, Action(action), subject)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """What every room stands on.
-
-    Attributes:
-        settings: All settings.
-        clock: The time.
-        database: The SQL database, migrated.
-        key: The master key.
-        background: Where tasks run that nobody waits for.
-        workers: Where tasks run for as long as the house is open.
-        metrics: What is counted.
-        stack: Closes what was opened, last first.
-    """
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    key: MasterKey
-    background: BackgroundTasks
-    workers: Workers
-    metrics: Metrics
-    stack: contextlib.AsyncExitStack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +162,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             stack=stack,
         )
         tracing = await _open_tracing(ground)
-        gateway = await _open_gateway(ground)
+        usage = await open_usage(ground)
+        gateway = await _open_gateway(ground, usage)
         knowledge = await _open_knowledge(ground, gateway)
         runner = TurnRunner(
             models=gateway.catalogue,
@@ -197,7 +180,12 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             ground.key,
             background,
             clock,
-            on_user_deleted=(chats.delete_owner, knowledge.collections.delete_owner, tracing.service.delete_owner),
+            on_user_deleted=(
+                chats.delete_owner,
+                knowledge.collections.delete_owner,
+                tracing.service.delete_owner,
+                usage.delete_owner,
+            ),
         )
         deployments = DeploymentService(
             directory=gateway.directory,
@@ -215,7 +203,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             documents=knowledge.documents,
             traces=tracing.service,
             status=StatusService(
-                parts=_parts(ground, tracing, gateway, knowledge),
+                parts=(*_parts(ground, tracing, gateway, knowledge), usage.part),
                 clock=clock,
                 version=alcove.__version__,
                 started_s=started_s,
@@ -226,6 +214,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             embedding_service=EmbeddingService(
                 models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
             ),
+            usage=usage.service,
             chat_face=ChatFace.of(runner, settings.gateway),
         )
 
@@ -261,7 +250,7 @@ async def _open_tracing(ground: Ground) -> TracingParts:
     )
 
 
-async def _open_gateway(ground: Ground) -> GatewayParts:
+async def _open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
     options = ground.settings.gateway
     guard = AddressGuard(options.named_addresses())
     http = HttpClient(options.http_limits(), guard)
@@ -284,6 +273,8 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
     )
     built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
+    pricing = DeploymentPricing(prices, lambda _: None)  # until deployments have prices of their own
+    till = Till(meter=FreeMeter(usage.journal), pricing=pricing, clock=ground.clock)
     return GatewayParts(
         embedder=embedder,
         prices=prices,
@@ -291,7 +282,9 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         cipher=cipher,
         store=store,
         directory=directory,
-        catalogue=ModelCatalogue([directory, built_in], options.default_model),
+        catalogue=ModelCatalogue(
+            [MeteredSource(directory, till), MeteredSource(built_in, till)], options.default_model
+        ),
     )
 
 

@@ -8,6 +8,7 @@ remembered, and only those that depend on the length of the prompt, or on the ti
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -60,7 +61,7 @@ class PackagedPrices:
             found = self._reckon(vendor, name, Usage(input_tokens=1, output_tokens=1))
             if found is not None:
                 flat = _flat(found)
-                return flat.cost_usd if flat is not None else lambda usage, name=name: self._listed(vendor, name, usage)
+                return flat.cost_usd if flat is not None else partial(self._listed, vendor, name)
         return _unknown
 
     def _listed(self, vendor: str, model_id: str, usage: Usage) -> Decimal | None:

@@ -7,7 +7,7 @@ An array of 26 is a row, one of 1 is an erasure, an empty one was written to fin
 fields are added at the end of a row, so that a journal left by an earlier version can be read.
 """
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -33,7 +33,7 @@ def encoded(row: UsageRow) -> bytes:
     try:
         return _encode(_values(row))
     except (ValueError, OverflowError):  # half a surrogate pair, an integer of more than 64 bits
-        return _encode(_values(mended(row)))
+        return _encode(tuple(map(mended_value, _values(row))))
 
 
 def encoded_erasure(user_id: str) -> bytes:
@@ -52,12 +52,6 @@ def decoded(entry: bytes) -> list[Any]:
         msg = "not an entry of usage"
         raise ValueError(msg)
     return found
-
-
-def mended(row: UsageRow) -> UsageRow:
-    """Gives the row with texts of bounded length and proper characters, and with counts that fit."""
-    changed = {name: mended_value(getattr(row, name)) for name in FIELDS}
-    return replace(row, **{name: value for name, value in changed.items() if name not in {"kind", "at", "cost_usd"}})
 
 
 def mended_value(value: object) -> object:

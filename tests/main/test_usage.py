@@ -175,7 +175,7 @@ async def test_hundred_thousand_rows_are_written_in_bounded_memory(place: Place,
     user, mover = new_id(), place.house.usage.mover
     template = row(user_id=user, at=datetime(2025, 9, 1, tzinfo=UTC))
     for number in range(100_000):
-        mover._journal.append(replace(template, id=new_id()))
+        mover._journal.append(replace(template, id=new_id(), at=template.at + timedelta(milliseconds=number)))
         if number % 20_000 == 0:
             await mover.move()
     await mover.move()

@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from alcove.chats.models import ChatSettings
 from alcove.gateway.models import GatewaySettings
+from alcove.gateway.usage.models import UsageSettings
 from alcove.identity.models import IdentitySettings, SetupSettings
 from alcove.infra.middleware import EdgeSettings
 from alcove.infra.valkey import ValkeySettings
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
+    usage: UsageSettings = UsageSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     tracing: TracingSettings = TracingSettings()
     chats: ChatSettings = ChatSettings()

@@ -6,6 +6,7 @@ import typer
 
 import alcove
 from alcove.cli import accounts, client, gateway, groups, keys, server
+from alcove.cli.usage import usage
 
 app = typer.Typer(
     name="alcove",
@@ -52,3 +53,4 @@ app.command("chat", rich_help_panel=TALK)(client.chat)
 app.command("ingest", rich_help_panel=TALK)(client.ingest)
 app.command("apply", rich_help_panel=TALK)(gateway.apply)
 app.add_typer(gateway.imports, name="import", rich_help_panel=TALK)
+app.command("usage", rich_help_panel=TALK)(usage)

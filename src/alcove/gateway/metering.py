@@ -1,19 +1,22 @@
 """A meter without limits: every call may be made, and leaves its usage row. For tests, and for a house that limits nobody."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from alcove.gateway.calls import Call, Outcome, UsageRow
 from alcove.gateway.ports import Admission, UsageLog
+from alcove.gateway.prices import believed
 from alcove.kernel.chat import Usage
+from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ids import new_id
 from alcove.kernel.principal import Principal
 
 
 def usage_row(who: Principal, call: Call, outcome: Outcome) -> UsageRow:
     """Gives what is kept of a call that is over."""
-    usage = outcome.usage or Usage()
+    usage = believed(outcome.usage or Usage())
     return UsageRow(
         id=new_id(),
         at=call.at,
@@ -50,6 +53,9 @@ class MemoryUsageLog:
 
     rows: list[UsageRow] = field(default_factory=list)
 
+    def admit(self) -> None:
+        """Lets every call be made: a list has room."""
+
     def append(self, row: UsageRow) -> None:
         """Adds a row."""
         self.rows.append(row)
@@ -74,7 +80,8 @@ class FreeAdmission:
         """Keeps the usage row."""
         if not self._is_settled:
             self._is_settled = True
-            self._log.append(usage_row(self._who, self._call, outcome))
+            with contextlib.suppress(AlcoveError):  # the log has said so itself, and the answer is given
+                self._log.append(usage_row(self._who, self._call, outcome))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +91,11 @@ class FreeMeter:
     log: UsageLog
 
     async def admit(self, who: Principal, call: Call) -> Admission:
-        """Admits the call."""
+        """Admits the call.
+
+        Raises:
+            Unavailable: When its row could not be kept.
+            Overloaded: Likewise, when too many rows wait.
+        """
+        self.log.admit()
         return FreeAdmission(who, call, self.log)

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from alcove.gateway.calls import Call, CallKind, Outcome, UsageRow
@@ -9,7 +11,7 @@ from alcove.gateway.models import Deployment, ListedModel
 from alcove.infra.http import Url
 from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, Served
-from alcove.kernel.principal import Principal
+from alcove.kernel.principal import BudgetPeriod, Principal
 
 
 class TransportResponse(Protocol):
@@ -235,11 +237,38 @@ class Meter(Protocol):
 class UsageLog(Protocol):
     """Keeps usage rows."""
 
+    def admit(self) -> None:
+        """Says whether the row of another call could be kept. Takes less than a microsecond.
+
+        Raises:
+            Unavailable: When it could not; a call that cannot be counted may not be made.
+            Overloaded: Likewise, when too many rows wait.
+        """
+        ...
+
     def append(self, row: UsageRow) -> None:
         """Adds a row; when this returns, it survives `kill -9`. Takes microseconds and never waits for a store.
 
         Raises:
             AlcoveError: When it cannot be kept.
+        """
+        ...
+
+
+class SpendLedger(Protocol):
+    """Knows what was spent."""
+
+    async def spent(self, subject: str, period: BudgetPeriod, period_start: datetime) -> tuple[Decimal, int]:
+        """Gives the US dollars and tokens a subject has used in a period, with every call that was over before this one.
+
+        Args:
+            subject: `key:<id>`: every call with that key; `group:<id>`: every call charged to the group; `user:<id>`: every call
+                of the person that was charged to no group.
+            period: How long the period is.
+            period_start: When it began, UTC; of no matter for the total.
+
+        Raises:
+            Unavailable: When that cannot be told now; budgets fail closed.
         """
         ...
 

@@ -15,7 +15,6 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -72,8 +71,9 @@ class _Group:
 class Journal:
     """A durable queue of byte strings: many appenders, one reader, one process.
 
-    `append` is for the event loop; appends that wait for each other share one write. The other methods block for the time
-    of a few system calls and may be called from any thread.
+    `append` is for the event loop; appends that wait for each other share one write. `append_now` writes in the caller's own
+    thread, one system call, for small entries that must be kept before the next line runs. The other methods block for the
+    time of a few system calls and may be called from any thread.
     """
 
     def __init__(
@@ -111,8 +111,12 @@ class Journal:
         """How much waits to be stored."""
         return self._end - self._read_at
 
-    def open(self) -> None:
+    def open(self, *, stored_to: int = 0) -> None:
         """Takes the folder for this process, and finds what an earlier one left there.
+
+        Args:
+            stored_to: Position up to which entries are known to be stored elsewhere; they are not read again, and new
+                entries come after it. For stores that note the position together with the entries, exactly once.
 
         Raises:
             Unavailable: When another process has it.
@@ -127,8 +131,11 @@ class Journal:
             detail = f"The journal {str(self._folder)!r} is in use by another process; stop that one first."
             raise Unavailable(detail) from error
         self._segments = _left_over(self._folder)
+        self._read_at = self._end = stored_to
         if self._segments:
-            self._read_at, self._end = self._segments[0].start, self._segments[-1].end
+            self._read_at = max(self._segments[0].start, stored_to)
+            self._end = max(self._segments[-1].end, stored_to)
+        if self._end > self._read_at:
             log.info("journal_left_over_found", folder=self._folder.name, size_bytes=self.backlog_bytes)
 
     def close(self) -> None:
@@ -164,11 +171,7 @@ class Journal:
             TooLarge: When the entry alone is larger than a segment.
             Unavailable: When the disk refuses it; then it is not in the journal.
         """
-        size = _HEADER.size + len(payload)
-        if size > self._segment_bytes or not payload:
-            detail = f"An entry must have 1 to {self._segment_bytes - _HEADER.size} bytes, not {len(payload)}."
-            raise TooLarge(detail)
-        self.admit(size)
+        size = self._admitted(payload)
         group = self._group
         group.payloads.append(payload)
         group.size_bytes += size
@@ -178,9 +181,25 @@ class Journal:
                 with anyio.CancelScope(shield=True):  # others wait for this write too
                     await anyio.to_thread.run_sync(self._write_group, group, limiter=self._limiter)
         if group.error is not None:
-            detail = f"The journal cannot be written: {group.error.strerror if isinstance(group.error, OSError) else 'closed'}"
-            raise Unavailable(detail) from group.error
+            raise _unwritten(group.error) from group.error
         return group.end
+
+    def append_now(self, payload: bytes) -> int:
+        """Appends an entry before it returns, by one write in this very thread; then it survives `kill -9`.
+
+        Returns:
+            The position just past the entry.
+
+        Raises:
+            Overloaded: When too much waits to be stored already.
+            TooLarge: When the entry alone is larger than a segment.
+            Unavailable: When the disk refuses it; then it is not in the journal.
+        """
+        self._admitted(payload)
+        try:
+            return self._write(_HEADER.pack(len(payload), zlib.crc32(payload)) + payload)
+        except (OSError, ValueError) as error:
+            raise _unwritten(error) from error
 
     def peek(self, *, max_entries: int, max_bytes: int) -> Chunk:
         """Reads the oldest entries and leaves them where they are.
@@ -216,6 +235,7 @@ class Journal:
 
     def discard(self, end: int) -> None:
         """Forgets everything before a position, as `peek` gave it; its segments are deleted once nothing in them is needed."""
+        done: list[_Segment] = []
         with self._state:
             self._read_at = max(self._read_at, end)
             if self._read_at == self._end:
@@ -224,21 +244,37 @@ class Journal:
                 if len(self._segments) == 1 and self._fd is not None:
                     break
                 segment = self._segments.pop(0)
-                if segment.is_damaged:
-                    segment.path.rename(segment.path.with_suffix(_DAMAGED))
-                else:
+                if segment.size:
+                    done.append(segment)
+                else:  # the next one begins at the same position, and is named the same
                     segment.path.unlink(missing_ok=True)
+        for segment in done:  # outside of the lock: deleting takes long enough for an append to notice
+            if segment.is_damaged:
+                segment.path.rename(segment.path.with_suffix(_DAMAGED))
+            else:
+                segment.path.unlink(missing_ok=True)
+
+    def _admitted(self, payload: bytes) -> int:
+        """Gives the size of an entry's frame, if there is room for it."""
+        size = _HEADER.size + len(payload)
+        if size > self._segment_bytes or not payload:
+            detail = f"An entry must have 1 to {self._segment_bytes - _HEADER.size} bytes, not {len(payload)}."
+            raise TooLarge(detail)
+        self.admit(size)
+        return size
 
     def _write_group(self, group: _Group) -> None:
         try:
-            self._write(group.payloads)
+            self._write(
+                b"".join(part for each in group.payloads for part in (_HEADER.pack(len(each), zlib.crc32(each)), each))
+            )
         except (OSError, ValueError) as error:
             group.error = error
         group.end = self._end
         group.is_done = True
 
-    def _write(self, payloads: Sequence[bytes]) -> None:
-        frames = b"".join(part for each in payloads for part in (_HEADER.pack(len(each), zlib.crc32(each)), each))
+    def _write(self, frames: bytes) -> int:
+        """Writes whole frames; gives the position just past them."""
         with self._state:
             if self._lock_fd is None:
                 msg = "the journal is closed"
@@ -256,6 +292,7 @@ class Journal:
                 raise
             segment.size += len(frames)
             self._end = segment.end
+            return self._end
 
     def _begin_segment(self) -> int:
         path = self._folder / f"{self._end:020d}{_SUFFIX}"
@@ -276,6 +313,10 @@ class Journal:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _unwritten(error: Exception) -> Unavailable:
+    return Unavailable(f"The journal cannot be written: {error.strerror if isinstance(error, OSError) else 'closed'}")
 
 
 def _left_over(folder: Path) -> list[_Segment]:

@@ -13,6 +13,7 @@ from alcove.gateway import openai_api
 from alcove.gateway.limits import api as limits_api
 from alcove.gateway.passthrough import api as passthrough_api
 from alcove.gateway.routing import api as routing_api
+from alcove.gateway.usage import api as usage_api
 from alcove.identity import api as identity_api
 from alcove.identity.middleware import Authentication
 from alcove.infra.metrics import Metrics, MetricsMiddleware
@@ -34,6 +35,7 @@ _ROUTERS = {
         passthrough_api.router,
         routing_api.router,
         limits_api.router,
+        usage_api.router,
     ),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),

@@ -22,7 +22,6 @@ from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
-from alcove.gateway.limits.ledger import MemoryLedger
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.metered import MeteredSource
 from alcove.gateway.limits.service import LimitService
@@ -44,10 +43,11 @@ from alcove.gateway.routing.store import SqlModelGroupStore
 from alcove.gateway.routing.transports import TimedUpstreams, Transports
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
+from alcove.gateway.usage.service import UsageService
 from alcove.identity.audit import AuditService
 from alcove.identity.models import Action, Actor
 from alcove.identity.service import Identity
-from alcove.infra.background import TaskGroupBackground, Workers, background_tasks, running_workers
+from alcove.infra.background import TaskGroupBackground, background_tasks, running_workers
 from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.embedder import Embedder
@@ -56,10 +56,10 @@ from alcove.infra.jobs import JobQueue
 from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
-from alcove.infra.secrets import MasterKey, SecretBox
-from alcove.kernel.clock import Clock, SystemClock
+from alcove.infra.secrets import SecretBox
+from alcove.kernel.clock import SystemClock
 from alcove.kernel.principal import Principal
-from alcove.kernel.runner import BackgroundTasks, TurnRunner
+from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import TraceSink
 from alcove.knowledge.catalogue import CollectionModels
 from alcove.knowledge.filter import KnowledgeFilter
@@ -70,8 +70,10 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
+from alcove.main.ground import Ground
 from alcove.main.limits import AllowancesOfHouse, PatternAccess, PricedEstimate, limit_store, limited_meter
 from alcove.main.people import build_identity, master_key
+from alcove.main.usage import UsageParts, open_usage
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
 from alcove.tracing.adapters.duckdb_store import DuckDbTraceStore
@@ -97,6 +99,7 @@ class House:
     deployments: DeploymentService
     model_groups: ModelGroupService
     embedding_service: EmbeddingService
+    usage: UsageService
     chat_face: ChatFace
     pass_through: PassThroughService
     reranker: EmbeddingReranker
@@ -117,31 +120,6 @@ class AuditOfDeployments:
         """Adds a line to the audit trail."""
         actor = Actor(name=who.email, ip=origin.ip, request_id=origin.request_id)
         await self.audit.record(actor, Action(action), subject)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """What every room stands on.
-
-    Attributes:
-        settings: All settings.
-        clock: The time.
-        database: The SQL database, migrated.
-        key: The master key.
-        background: Where tasks run that nobody waits for.
-        workers: Where tasks run for as long as the house is open.
-        metrics: What is counted.
-        stack: Closes what was opened, last first.
-    """
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    key: MasterKey
-    background: BackgroundTasks
-    workers: Workers
-    metrics: Metrics
-    stack: contextlib.AsyncExitStack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,7 +193,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             stack=stack,
         )
         tracing = await _open_tracing(ground)
-        gateway = await _open_gateway(ground)
+        usage = await open_usage(ground)
+        gateway = await _open_gateway(ground, usage)
         knowledge = await _open_knowledge(ground, gateway)
         runner = TurnRunner(
             models=gateway.catalogue,
@@ -232,7 +211,12 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             ground.key,
             background,
             clock,
-            on_user_deleted=(chats.delete_owner, knowledge.collections.delete_owner, tracing.service.delete_owner),
+            on_user_deleted=(
+                chats.delete_owner,
+                knowledge.collections.delete_owner,
+                tracing.service.delete_owner,
+                usage.delete_owner,
+            ),
         )
         deployments = DeploymentService(
             directory=gateway.directory,
@@ -254,7 +238,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             documents=knowledge.documents,
             traces=tracing.service,
             status=StatusService(
-                parts=_parts(ground, tracing, gateway, knowledge),
+                parts=(*_parts(ground, tracing, gateway, knowledge), usage.part),
                 clock=clock,
                 version=alcove.__version__,
                 started_s=started_s,
@@ -271,6 +255,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
                 audit=AuditOfDeployments(identity.audit),
                 clock=clock,
             ),
+            usage=usage.service,
             chat_face=ChatFace.of(runner, settings.gateway),
             pass_through=PassThroughService(
                 router=gateway.routing.router,
@@ -316,7 +301,7 @@ async def _open_tracing(ground: Ground) -> TracingParts:
     )
 
 
-async def _open_gateway(ground: Ground) -> GatewayParts:
+async def _open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
     options = ground.settings.gateway
     guard = AddressGuard(options.named_addresses())
     transports = Transports(options.http_limits(), guard)
@@ -344,7 +329,7 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
     )
     built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
-    meter = _open_meter(ground, directory, prices)
+    meter = _open_meter(ground, directory, prices, usage)
     metered = partial(MeteredSource, meter=meter, pricing=prices, clock=ground.clock)
     return GatewayParts(
         embedder=embedder,
@@ -387,14 +372,15 @@ async def _open_routing(ground: Ground, directory: DeploymentDirectory, prices: 
     return RoutingParts(store=store, groups=groups, board=board, router=router)
 
 
-def _open_meter(ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices) -> LimitedMeter:
-    ledger = MemoryLedger()
-    store = limit_store(ground.settings, ledger, ground.clock)
+def _open_meter(
+    ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices, usage: UsageParts
+) -> LimitedMeter:
+    store = limit_store(ground.settings, usage.service, ground.clock)
     if isinstance(store, ValkeyLimitStore):
         ground.stack.push_async_callback(store.client.aclose)
         ground.workers.start(store.run, "limits")
     estimate = PricedEstimate(find=directory.known, pricing=prices, clock=ground.clock)
-    return limited_meter(store, ledger, estimate, PatternAccess(), ground.metrics)
+    return limited_meter(store, usage.journal, estimate, PatternAccess(), ground.metrics)
 
 
 async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:

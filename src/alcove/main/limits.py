@@ -6,9 +6,9 @@ from alcove.gateway.limits.access import PatternAccess
 from alcove.gateway.limits.estimates import PricedEstimate
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
-from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess, SpendLedger
+from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess
 from alcove.gateway.limits.valkey import ValkeyLimitStore
-from alcove.gateway.ports import UsageLog
+from alcove.gateway.ports import SpendLedger, UsageLog
 from alcove.identity.service import Identity
 from alcove.infra.metrics import Metrics
 from alcove.infra.valkey import open_valkey

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alcove.gateway.limits.models import LimitKind, Period, Standing, nano_of
-from alcove.gateway.limits.ports import SpendLedger
+from alcove.gateway.ports import SpendLedger
 from alcove.kernel.errors import AlcoveError, Unavailable
 from alcove.kernel.principal import Allowance
 
@@ -27,7 +27,7 @@ async def spent_before(ledger: SpendLedger, subject: str, period: Period) -> tup
         Unavailable: When it cannot be asked: a budget that is not known is not open.
     """
     try:
-        usd, tokens = await ledger.spent(subject, period.start)
+        usd, tokens = await ledger.spent(subject, period.kind, period.start)
     except AlcoveError:
         raise
     except Exception as error:  # whatever the database fails at

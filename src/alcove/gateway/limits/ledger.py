@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from alcove.gateway.calls import UsageRow
+from alcove.kernel.principal import BudgetPeriod
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class MemoryLedger:
             self._usd[subject, day] += row.cost_usd or 0
             self._tokens[subject, day] += row.input_tokens + row.output_tokens
 
-    async def spent(self, subject: str, period_start: datetime) -> tuple[Decimal, int]:
+    async def spent(self, subject: str, period: BudgetPeriod, period_start: datetime) -> tuple[Decimal, int]:  # noqa: ARG002
         """Gives the US dollars and the tokens that a subject has spent since a midnight."""
         since = period_start.date().isoformat()
         days = [key for key in self._tokens if key[0] == subject and key[1] >= since]

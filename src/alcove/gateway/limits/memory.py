@@ -19,7 +19,7 @@ from alcove.gateway.limits.models import (
     nano_of,
     period_of,
 )
-from alcove.gateway.limits.ports import SpendLedger
+from alcove.gateway.ports import SpendLedger
 from alcove.kernel.clock import Clock
 from alcove.kernel.principal import Allowance, BudgetPeriod
 

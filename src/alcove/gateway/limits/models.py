@@ -49,10 +49,12 @@ class Period:
     """One period of a budget.
 
     Attributes:
+        kind: How long it is.
         start: When it began, UTC.
         end: When the next one begins; None for a budget without periods.
     """
 
+    kind: BudgetPeriod
     start: datetime
     end: datetime | None
 
@@ -61,14 +63,14 @@ def period_of(kind: BudgetPeriod, at: datetime) -> Period:
     """Gives the period a time is in: UTC days, weeks from Monday, calendar months."""
     day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if kind is BudgetPeriod.TOTAL:
-        return Period(FIRST_DAY, None)
+        return Period(kind, FIRST_DAY, None)
     if kind is BudgetPeriod.DAY:
-        return Period(day, day + timedelta(days=1))
+        return Period(kind, day, day + timedelta(days=1))
     if kind is BudgetPeriod.WEEK:
         monday = day - timedelta(days=day.weekday())
-        return Period(monday, monday + timedelta(days=7))
+        return Period(kind, monday, monday + timedelta(days=7))
     first = day.replace(day=1)
-    return Period(first, (first + timedelta(days=32)).replace(day=1))
+    return Period(kind, first, (first + timedelta(days=32)).replace(day=1))
 
 
 def has_budget(allowance: Allowance) -> bool:

@@ -1,8 +1,6 @@
 """What limits need of others."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Protocol
 
 from alcove.gateway.calls import Call
@@ -50,20 +48,6 @@ class LimitStore(Protocol):
 
         Raises:
             Unavailable: When the store cannot be reached.
-        """
-        ...
-
-
-class SpendLedger(Protocol):
-    """Knows what was spent before this process began; kept with the usage rows."""
-
-    async def spent(self, subject: str, period_start: datetime) -> tuple[Decimal, int]:
-        """Gives the US dollars and the tokens (input and output) that a subject has spent since the beginning of a period.
-
-        Args:
-            subject: `key:<id>`: every call with that key; `group:<id>`: every call charged to the group; `user:<id>`: every call
-                of the person that was charged to no group.
-            period_start: A midnight, UTC.
         """
         ...
 

@@ -30,8 +30,8 @@ from alcove.gateway.limits.models import (
     nano_of,
     period_of,
 )
-from alcove.gateway.limits.ports import SpendLedger
 from alcove.gateway.limits.scripts import BEGIN, RENEW, RESERVE, SETTLE
+from alcove.gateway.ports import SpendLedger
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import Unavailable
 from alcove.kernel.principal import Allowance

@@ -1,0 +1,1 @@
+"""What was used: a row for every call, kept before the call is over, and the sums over them."""

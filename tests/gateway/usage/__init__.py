@@ -1,0 +1,1 @@
+"""Usage: what is kept of calls, and the sums over them."""

@@ -364,6 +364,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups
+         * @description Lists all groups, the newest first.
+         */
+        get: operations["list_groups_api_v1_groups_get"];
+        put?: never;
+        /**
+         * Create Group
+         * @description Makes a group with nobody in it.
+         */
+        post: operations["create_group_api_v1_groups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Groups
+         * @description Lists the groups one is in, by name; a key can be charged to one of them.
+         */
+        get: operations["my_groups_api_v1_groups_mine_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Group
+         * @description Gives a group.
+         */
+        get: operations["read_group_api_v1_groups__group_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Group
+         * @description Deletes a group; the keys that are charged to it are revoked.
+         */
+        delete: operations["delete_group_api_v1_groups__group_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Group
+         * @description Changes a group. What it may use counts at once for the keys that are charged to it.
+         */
+        patch: operations["update_group_api_v1_groups__group_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Members
+         * @description Lists who is in a group, the newest account first.
+         */
+        get: operations["list_members_api_v1_groups__group_id__members_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Join Group
+         * @description Puts a person into a group.
+         */
+        put: operations["join_group_api_v1_groups__group_id__members__user_id__put"];
+        post?: never;
+        /**
+         * Leave Group
+         * @description Takes a person out of a group; their keys that are charged to it are good for nothing from then on.
+         */
+        delete: operations["leave_group_api_v1_groups__group_id__members__user_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys": {
         parameters: {
             query?: never;
@@ -403,6 +519,30 @@ export interface paths {
          * @description Revokes one of one's own API keys.
          */
         delete: operations["revoke_key_api_v1_keys__key_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Key
+         * @description Changes one of one's own API keys: never beyond what the account it is charged to may use. Counts at once.
+         */
+        patch: operations["update_key_api_v1_keys__key_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Key
+         * @description Gives one of one's own API keys a new secret, shown this once; the one before may count for a while yet.
+         */
+        post: operations["rotate_key_api_v1_keys__key_id__rotate_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -588,6 +728,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/limits/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Limits
+         * @description Lists what binds me: with an API key, the key and the account it is charged to; in the page, my own account.
+         */
+        get: operations["my_limits_api_v1_limits_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/{subject}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Limits Of
+         * @description Gives what a key, person or group may use, and how it stands.
+         */
+        get: operations["limits_of_api_v1_limits__subject__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Model Groups
+         * @description Lists the model groups: those of the settings, and those admins added.
+         */
+        get: operations["list_model_groups_api_v1_model_groups_get"];
+        put?: never;
+        /**
+         * Create Model Group
+         * @description Adds a model group: one model id that several deployments answer for.
+         */
+        post: operations["create_model_group_api_v1_model_groups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-groups/{model_group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Model Group
+         * @description Deletes a model group.
+         */
+        delete: operations["delete_model_group_api_v1_model_groups__model_group_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Model Group
+         * @description Changes a model group; what is absent stays.
+         */
+        patch: operations["update_model_group_api_v1_model_groups__model_group_id__patch"];
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -660,6 +888,86 @@ export interface paths {
          * @description Gives a trace with all that happened in it.
          */
         get: operations["get_trace_api_v1_traces__trace_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Usage
+         * @description Gives your calls as a file, the newest first.
+         */
+        get: operations["export_usage_api_v1_usage_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live Usage
+         * @description Gives what this server process answered in the last minute, by model. For admins.
+         */
+        get: operations["live_usage_api_v1_usage_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Usage
+         * @description Lists your calls to models, the newest first.
+         */
+        get: operations["list_usage_api_v1_usage_rows_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Summarize Usage
+         * @description Sums your calls up. Times are rounded to whole hours.
+         */
+        get: operations["summarize_usage_api_v1_usage_summary_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -800,6 +1108,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/speech": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speak
+         * @description Speaks a text.
+         */
+        post: operations["speak_v1_audio_speech_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transcribe
+         * @description Writes down what is said in a recording.
+         */
+        post: operations["transcribe_v1_audio_transcriptions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/translations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Translate
+         * @description Writes down in English what is said in a recording.
+         */
+        post: operations["translate_v1_audio_translations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/chat/completions": {
         parameters: {
             query?: never;
@@ -840,6 +1208,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/images/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit Images
+         * @description Changes images as described.
+         */
+        post: operations["edit_images_v1_images_edits_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/generations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Images
+         * @description Makes images from a description.
+         */
+        post: operations["generate_images_v1_images_generations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/variations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Vary Images
+         * @description Makes variations of an image.
+         */
+        post: operations["vary_images_v1_images_variations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -874,6 +1302,46 @@ export interface paths {
         get: operations["get_model_v1_models__model_id__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/moderations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Moderate
+         * @description Classifies texts by a moderation model.
+         */
+        post: operations["moderate_v1_moderations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rerank
+         * @description Ranks documents by how well they answer a question.
+         */
+        post: operations["rerank_v1_rerank_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -929,6 +1397,49 @@ export interface components {
         Begun: {
             assistant_message: components["schemas"]["Message"];
         };
+        /**
+         * BudgetPeriod
+         * @description How often a budget begins anew; days, weeks (Monday) and months in UTC.
+         * @enum {string}
+         */
+        BudgetPeriod: "day" | "week" | "month" | "total";
+        /**
+         * CachePolicy
+         * @description Whether and how the answers of a model are cached.
+         */
+        CachePolicy: {
+            /**
+             * Is Shared
+             * @description Whether people get answers that were given to others. Default: no.
+             * @default false
+             */
+            is_shared?: boolean;
+            /**
+             * Mode
+             * @description `exact` answers the very same request again; `semantic` also one that means the same.
+             * @default exact
+             * @enum {string}
+             */
+            mode?: "exact" | "semantic";
+            /**
+             * Threshold
+             * @description For `semantic`: how alike two questions must be, as cosine of their embeddings. 0.5 to 1.
+             * @default 0.95
+             */
+            threshold?: number;
+            /**
+             * Ttl S
+             * @description Seconds for which an answer is kept. Up to 30 days.
+             * @default 3600
+             */
+            ttl_s?: number;
+        };
+        /**
+         * CallKind
+         * @description What a call is for; also the names of the scopes a key can be limited to.
+         * @enum {string}
+         */
+        CallKind: "chat" | "embedding" | "rerank" | "moderation" | "image" | "transcription" | "speech";
         /**
          * Chat
          * @description A chat on the wire.
@@ -1130,12 +1641,14 @@ export interface components {
             created_at: string;
             /** Enabled */
             enabled: boolean;
+            health: components["schemas"]["DeploymentHealth"];
             /** Id */
             id: string;
             /** Models */
             models: string[];
             /** Name */
             name: string;
+            options: components["schemas"]["DeploymentOptions-Output"];
             provider: components["schemas"]["Provider"];
             source: components["schemas"]["DeploymentSource"];
         };
@@ -1157,11 +1670,206 @@ export interface components {
             models?: string[];
             /** Name */
             name: string;
+            /**
+             * @default {
+             *       "access_groups": [],
+             *       "guards": [],
+             *       "health_check": "off",
+             *       "max_wait_s": 10,
+             *       "max_waiting": 100,
+             *       "weight": 1
+             *     }
+             */
+            options?: components["schemas"]["DeploymentOptions-Input"];
             provider: components["schemas"]["Provider"];
         };
         /**
+         * DeploymentHealth
+         * @description How a deployment does.
+         */
+        DeploymentHealth: {
+            /**
+             * Failures
+             * @default 0
+             */
+            failures: number;
+            /** First Token Ms */
+            first_token_ms: number | null;
+            /**
+             * In Flight
+             * @default 0
+             */
+            in_flight: number;
+            /** Is Reached */
+            is_reached: boolean | null;
+            /** Last Error */
+            last_error: string | null;
+            /** Last Error At */
+            last_error_at: string | null;
+            /**
+             * Requests
+             * @default 0
+             */
+            requests: number;
+            /** Since */
+            since: string | null;
+            /** Spared Models */
+            spared_models: string[];
+            /**
+             * State
+             * @default closed
+             * @enum {string}
+             */
+            state: "closed" | "limited" | "open" | "half_open";
+            /**
+             * Waiting
+             * @default 0
+             */
+            waiting: number;
+        };
+        /**
+         * DeploymentOptions
+         * @description How a deployment is used.
+         */
+        "DeploymentOptions-Input": {
+            /**
+             * Access Groups
+             * @description Groups of models its models belong to; keys, people and groups are given `@name`.
+             * @default []
+             */
+            access_groups?: string[];
+            /** @description Whether and how the answers of its models are cached. */
+            cache?: components["schemas"]["CachePolicy"] | null;
+            /**
+             * Connect Timeout S
+             * @description Seconds to connect, in place of the gateway's `connect_timeout_s`.
+             */
+            connect_timeout_s?: number | null;
+            /**
+             * First Token Timeout S
+             * @description Seconds until an answer must have begun. Default: none but the gateway's `read_timeout_s`.
+             */
+            first_token_timeout_s?: number | null;
+            /**
+             * Guards
+             * @description Guardrails that are on for its models.
+             * @default []
+             */
+            guards?: string[];
+            /**
+             * @description Whether it is looked after while nobody asks it: `models` asks for its list of models, `call` has a model write one token.
+             * @default off
+             */
+            health_check?: components["schemas"]["HealthCheck"];
+            /**
+             * Health Model
+             * @description For `call`: the model that is asked. Default: the first it has.
+             */
+            health_model?: string | null;
+            /**
+             * Max Parallel
+             * @description Calls under way at a time; more wait. Default: no limit.
+             */
+            max_parallel?: number | null;
+            /**
+             * Max Wait S
+             * @description Seconds a call waits for room before it is refused with 503. Up to 600.
+             * @default 10
+             */
+            max_wait_s?: number;
+            /**
+             * Max Waiting
+             * @description Calls that may wait for room; more are refused with 503. 0 lets none wait.
+             * @default 100
+             */
+            max_waiting?: number;
+            /** @description Prices of its models, in place of the vendor's list. */
+            prices?: components["schemas"]["ModelPrices-Input"] | null;
+            /**
+             * Total Timeout S
+             * @description Seconds for a whole answer, in place of the gateway's `total_timeout_s`.
+             */
+            total_timeout_s?: number | null;
+            /**
+             * Weight
+             * @description Share of the calls it gets in model groups whose members say nothing else.
+             * @default 1
+             */
+            weight?: number;
+        };
+        /**
+         * DeploymentOptions
+         * @description How a deployment is used.
+         */
+        "DeploymentOptions-Output": {
+            /**
+             * Access Groups
+             * @description Groups of models its models belong to; keys, people and groups are given `@name`.
+             * @default []
+             */
+            access_groups: string[];
+            /** @description Whether and how the answers of its models are cached. */
+            cache: components["schemas"]["CachePolicy"] | null;
+            /**
+             * Connect Timeout S
+             * @description Seconds to connect, in place of the gateway's `connect_timeout_s`.
+             */
+            connect_timeout_s: number | null;
+            /**
+             * First Token Timeout S
+             * @description Seconds until an answer must have begun. Default: none but the gateway's `read_timeout_s`.
+             */
+            first_token_timeout_s: number | null;
+            /**
+             * Guards
+             * @description Guardrails that are on for its models.
+             * @default []
+             */
+            guards: string[];
+            /**
+             * @description Whether it is looked after while nobody asks it: `models` asks for its list of models, `call` has a model write one token.
+             * @default off
+             */
+            health_check: components["schemas"]["HealthCheck"];
+            /**
+             * Health Model
+             * @description For `call`: the model that is asked. Default: the first it has.
+             */
+            health_model: string | null;
+            /**
+             * Max Parallel
+             * @description Calls under way at a time; more wait. Default: no limit.
+             */
+            max_parallel: number | null;
+            /**
+             * Max Wait S
+             * @description Seconds a call waits for room before it is refused with 503. Up to 600.
+             * @default 10
+             */
+            max_wait_s: number;
+            /**
+             * Max Waiting
+             * @description Calls that may wait for room; more are refused with 503. 0 lets none wait.
+             * @default 100
+             */
+            max_waiting: number;
+            /** @description Prices of its models, in place of the vendor's list. */
+            prices: components["schemas"]["ModelPrices-Output"] | null;
+            /**
+             * Total Timeout S
+             * @description Seconds for a whole answer, in place of the gateway's `total_timeout_s`.
+             */
+            total_timeout_s: number | null;
+            /**
+             * Weight
+             * @description Share of the calls it gets in model groups whose members say nothing else.
+             * @default 1
+             */
+            weight: number;
+        };
+        /**
          * DeploymentPatch
-         * @description Changes to a deployment; what is absent stays. A new `base_url` without a new `api_key` clears the key.
+         * @description Changes to a deployment; what is absent stays. A new `base_url` without a new `api_key` clears the key, and `options` are replaced as a whole.
          */
         DeploymentPatch: {
             /** Api Key */
@@ -1174,6 +1882,7 @@ export interface components {
             models?: string[] | null;
             /** Name */
             name?: string | null;
+            options?: components["schemas"]["DeploymentOptions-Input"] | null;
             provider?: components["schemas"]["Provider"] | null;
         };
         /**
@@ -1255,13 +1964,9 @@ export interface components {
         DocumentStatus: "queued" | "processing" | "ready" | "failed";
         /**
          * DocumentText
-         * @description The text that was read from a document.
+         * @description A document as an object.
          */
-        DocumentText: {
-            /** Name */
-            name: string;
-            /** Pages */
-            pages: components["schemas"]["PageRange"][];
+        "DocumentText-Input": {
             /** Text */
             text: string;
         };
@@ -1307,6 +2012,119 @@ export interface components {
             /** Detail */
             detail: string;
         };
+        /**
+         * Fallbacks
+         * @description Other models that are asked when a group cannot answer, in order.
+         */
+        Fallbacks: {
+            /**
+             * On Content Policy
+             * @description When the vendor refuses the content.
+             * @default []
+             */
+            on_content_policy?: string[];
+            /**
+             * On Context Overflow
+             * @description When the conversation is too long for it.
+             * @default []
+             */
+            on_context_overflow?: string[];
+            /**
+             * On Error
+             * @description When its members fail, cannot be reached, or are busy.
+             * @default []
+             */
+            on_error?: string[];
+        };
+        /**
+         * Format
+         * @description What kind of file.
+         * @enum {string}
+         */
+        Format: "csv" | "json";
+        /**
+         * Group
+         * @description People who share an account.
+         */
+        Group: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: string;
+            limits: components["schemas"]["Limits-Output"] | null;
+            /** Members */
+            members: number;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupCreate
+         * @description A group to be made.
+         */
+        GroupCreate: {
+            limits?: components["schemas"]["Limits-Input"] | null;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupMember
+         * @description A model on a deployment that answers for a group.
+         */
+        GroupMember: {
+            /**
+             * Deployment
+             * @description Name of the deployment.
+             */
+            deployment: string;
+            /**
+             * Model
+             * @description The model's id there.
+             */
+            model: string;
+            /**
+             * Order
+             * @description Members of a higher order are asked only when none of a lower one can be.
+             * @default 0
+             */
+            order?: number;
+            /**
+             * Weight
+             * @description Its share of the calls. Default: the deployment's `weight`.
+             */
+            weight?: number | null;
+        };
+        /**
+         * GroupSource
+         * @description Where a model group comes from.
+         * @enum {string}
+         */
+        GroupSource: "settings" | "admin";
+        /**
+         * GroupUpdate
+         * @description What to change of a group; fields left out stay as they are.
+         */
+        GroupUpdate: {
+            limits?: components["schemas"]["Limits-Input"] | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * Grouping
+         * @description What sums are made for.
+         * @enum {string}
+         */
+        Grouping: "model" | "user" | "key" | "group" | "deployment" | "kind" | "status";
+        /**
+         * Groups
+         * @description The groups one is in.
+         */
+        Groups: {
+            /** Items */
+            items: components["schemas"]["Group"][];
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -1323,12 +2141,26 @@ export interface components {
              */
             status: "ok" | "ready" | "not_ready";
         };
+        /**
+         * HealthCheck
+         * @description How a deployment is looked after while nobody asks it.
+         * @enum {string}
+         */
+        HealthCheck: "off" | "models" | "call";
+        /**
+         * Interval
+         * @description Into what pieces of time sums are divided.
+         * @enum {string}
+         */
+        Interval: "hour" | "day" | "all";
         JsonValue: unknown;
         /**
          * Key
          * @description An API key, without its secret.
          */
         Key: {
+            /** Allowed Ips */
+            allowed_ips: string[];
             /**
              * Created At
              * Format: date-time
@@ -1336,26 +2168,45 @@ export interface components {
             created_at: string;
             /** Expires At */
             expires_at: string | null;
+            /** Group Id */
+            group_id: string | null;
             /** Id */
             id: string;
             /** Last Used At */
             last_used_at: string | null;
+            limits: components["schemas"]["Limits-Output"] | null;
             /** Name */
             name: string;
+            /** Old Secret Until */
+            old_secret_until: string | null;
             /** Prefix */
             prefix: string;
             /** Revoked At */
             revoked_at: string | null;
+            /** Rotated At */
+            rotated_at: string | null;
+            /** Scopes */
+            scopes: string[] | null;
         };
         /**
          * KeyCreate
          * @description A key to be made.
          */
         KeyCreate: {
+            /**
+             * Allowed Ips
+             * @default []
+             */
+            allowed_ips?: string[];
             /** Expires At */
             expires_at?: string | null;
+            /** Group Id */
+            group_id?: string | null;
+            limits?: components["schemas"]["Limits-Input"] | null;
             /** Name */
             name: string;
+            /** Scopes */
+            scopes?: ("api" | "chat" | "embedding" | "image" | "moderation" | "rerank" | "speech" | "transcription")[] | null;
         };
         /**
          * KeyCreated
@@ -1367,11 +2218,170 @@ export interface components {
             secret: string;
         };
         /**
+         * KeyRotate
+         * @description How to replace a key's secret.
+         */
+        KeyRotate: {
+            /**
+             * Grace S
+             * @default 0
+             */
+            grace_s?: number;
+        };
+        /**
+         * KeyUpdate
+         * @description What to change of a key; fields left out stay as they are.
+         */
+        KeyUpdate: {
+            /**
+             * Allowed Ips
+             * @default []
+             */
+            allowed_ips?: string[];
+            /** Expires At */
+            expires_at?: string | null;
+            /** Group Id */
+            group_id?: string | null;
+            limits?: components["schemas"]["Limits-Input"] | null;
+            /** Name */
+            name?: string | null;
+            /** Scopes */
+            scopes?: ("api" | "chat" | "embedding" | "image" | "moderation" | "rerank" | "speech" | "transcription")[] | null;
+        };
+        /**
          * Level
          * @description How it went.
          * @enum {string}
          */
         Level: "default" | "warning" | "error";
+        /**
+         * LimitKind
+         * @description What can be limited, by the names of `Allowance`.
+         * @enum {string}
+         */
+        LimitKind: "requests_per_minute" | "tokens_per_minute" | "max_parallel" | "budget_usd" | "budget_tokens";
+        /**
+         * LimitState
+         * @description How one limit stands.
+         */
+        LimitState: {
+            /** Held */
+            held: string;
+            kind: components["schemas"]["LimitKind"];
+            /** Left */
+            left: string;
+            /** Limit */
+            limit: string;
+            period: components["schemas"]["BudgetPeriod"] | null;
+            /** Resets At */
+            resets_at: string | null;
+            /** Resets In S */
+            resets_in_s: number;
+            /** Used */
+            used: string;
+        };
+        /**
+         * Limits
+         * @description What may be used of models; a field left out is no limit. Limits are always sent whole: they replace those before.
+         */
+        "Limits-Input": {
+            /** @default month */
+            budget_period?: components["schemas"]["BudgetPeriod"];
+            /** Budget Tokens */
+            budget_tokens?: number | null;
+            /** Budget Usd */
+            budget_usd?: number | string | null;
+            /**
+             * Guards
+             * @default []
+             */
+            guards?: string[];
+            /** Max Parallel */
+            max_parallel?: number | null;
+            /**
+             * Models
+             * @example [
+             *       "gpt-4o",
+             *       "local/*",
+             *       "@fast"
+             *     ]
+             */
+            models?: string[] | null;
+            /** Requests Per Minute */
+            requests_per_minute?: number | null;
+            /** Tokens Per Minute */
+            tokens_per_minute?: number | null;
+        };
+        /**
+         * Limits
+         * @description What may be used of models; a field left out is no limit. Limits are always sent whole: they replace those before.
+         */
+        "Limits-Output": {
+            /** @default month */
+            budget_period: components["schemas"]["BudgetPeriod"];
+            /** Budget Tokens */
+            budget_tokens: number | null;
+            /** Budget Usd */
+            budget_usd: string | null;
+            /**
+             * Guards
+             * @default []
+             */
+            guards: string[];
+            /** Max Parallel */
+            max_parallel: number | null;
+            /**
+             * Models
+             * @example [
+             *       "gpt-4o",
+             *       "local/*",
+             *       "@fast"
+             *     ]
+             */
+            models: string[] | null;
+            /** Requests Per Minute */
+            requests_per_minute: number | null;
+            /** Tokens Per Minute */
+            tokens_per_minute: number | null;
+        };
+        /**
+         * LiveModel
+         * @description What a model was asked in the last minute.
+         */
+        LiveModel: {
+            /** Errors */
+            errors: number;
+            /** Model */
+            model: string;
+            /** Requests */
+            requests: number;
+            /**
+             * Requests By Second
+             * @description 60 numbers, the oldest first; the last is of this second
+             */
+            requests_by_second: number[];
+            /** Tokens */
+            tokens: number;
+        };
+        /**
+         * LiveUsage
+         * @description What this server process answered in the last minute.
+         */
+        LiveUsage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Errors */
+            errors: number;
+            /** Models */
+            models: components["schemas"]["LiveModel"][];
+            /** Requests */
+            requests: number;
+            /** Tokens */
+            tokens: number;
+        };
         /**
          * LoginRequest
          * @description A sign-in.
@@ -1481,11 +2491,151 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "chat" | "embedding";
+            kind: "chat" | "embedding" | "rerank" | "moderation" | "image" | "transcription" | "speech";
             /** Name */
             name: string;
             /** Provider */
             provider: string;
+        };
+        /**
+         * ModelGroupCard
+         * @description A model group, as admins see it.
+         */
+        ModelGroupCard: {
+            /** Access Groups */
+            access_groups: string[];
+            /** Aliases */
+            aliases: string[];
+            cache: components["schemas"]["CachePolicy"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string;
+            /** Enabled */
+            enabled: boolean;
+            fallbacks: components["schemas"]["Fallbacks"];
+            /** Guards */
+            guards: string[];
+            /** Hedge After Ms */
+            hedge_after_ms: number | null;
+            /** Id */
+            id: string;
+            /** Members */
+            members: components["schemas"]["GroupMember"][];
+            /** Model */
+            model: string;
+            /** Retries */
+            retries: number;
+            source: components["schemas"]["GroupSource"];
+            strategy: components["schemas"]["Strategy-Output"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ModelGroupCreate
+         * @description A model group to add.
+         */
+        ModelGroupCreate: {
+            /**
+             * Access Groups
+             * @description Groups of models it belongs to; keys, people and groups are given `@name`.
+             * @default []
+             */
+            access_groups?: string[];
+            /**
+             * Aliases
+             * @description Other names of the model.
+             * @default []
+             */
+            aliases?: string[];
+            /** @description Whether and how its answers are cached. */
+            cache?: components["schemas"]["CachePolicy"] | null;
+            /**
+             * Description
+             * @description One sentence for the model picker.
+             * @default
+             */
+            description?: string;
+            /**
+             * Enabled
+             * @description Whether it is used.
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * @description Other models that are asked when this one cannot answer.
+             * @default {
+             *       "on_content_policy": [],
+             *       "on_context_overflow": [],
+             *       "on_error": []
+             *     }
+             */
+            fallbacks?: components["schemas"]["Fallbacks"];
+            /**
+             * Guards
+             * @description Guardrails that are on for it.
+             * @default []
+             */
+            guards?: string[];
+            /**
+             * Hedge After Ms
+             * @description Milliseconds without a beginning after which a second member is asked too; the first to begin answers. Costs money twice. Default: never.
+             */
+            hedge_after_ms?: number | null;
+            /**
+             * Members
+             * @description The models on deployments that answer for it.
+             */
+            members: components["schemas"]["GroupMember"][];
+            /**
+             * Model
+             * @description The model's id, as clients send it.
+             */
+            model: string;
+            /**
+             * Retries
+             * @description How many more times a member is asked when one fails before its answer has begun. 0 to 10.
+             * @default 2
+             */
+            retries?: number;
+            /**
+             * @description Which member is asked: by weight, with the least under way, the quickest, the cheapest, or the one that saw the prompt's beginning before.
+             * @default weighted
+             */
+            strategy?: components["schemas"]["alcove__gateway__routing__models__Strategy"];
+        };
+        /**
+         * ModelGroupPatch
+         * @description Changes to a model group; what is absent stays.
+         */
+        ModelGroupPatch: {
+            /** Access Groups */
+            access_groups?: string[] | null;
+            /** Aliases */
+            aliases?: string[] | null;
+            cache?: components["schemas"]["CachePolicy"] | null;
+            /** Description */
+            description?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            fallbacks?: components["schemas"]["Fallbacks"] | null;
+            /** Guards */
+            guards?: string[] | null;
+            /** Hedge After Ms */
+            hedge_after_ms?: number | null;
+            /** Members */
+            members?: components["schemas"]["GroupMember"][] | null;
+            /** Model */
+            model?: string | null;
+            /** Retries */
+            retries?: number | null;
+            strategy?: components["schemas"]["alcove__gateway__routing__models__Strategy"] | null;
         };
         /**
          * ModelList
@@ -1500,6 +2650,58 @@ export interface components {
             items: components["schemas"]["ModelCard"][];
             /** Notice */
             notice: string | null;
+        };
+        /**
+         * ModelPrices
+         * @description Prices of a deployment's models, in US dollars per million tokens, in place of the vendor's list.
+         */
+        "ModelPrices-Input": {
+            /**
+             * Cached Input Usd
+             * @description For a million input tokens that came from the server's cache. Default: as other input.
+             */
+            cached_input_usd?: number | string | null;
+            /**
+             * Input Usd
+             * @description For a million input tokens.
+             */
+            input_usd: number | string;
+            /**
+             * Output Usd
+             * @description For a million output tokens.
+             * @default 0
+             */
+            output_usd?: number | string;
+        };
+        /**
+         * ModelPrices
+         * @description Prices of a deployment's models, in US dollars per million tokens, in place of the vendor's list.
+         */
+        "ModelPrices-Output": {
+            /**
+             * Cached Input Usd
+             * @description For a million input tokens that came from the server's cache. Default: as other input.
+             */
+            cached_input_usd: string | null;
+            /**
+             * Input Usd
+             * @description For a million input tokens.
+             */
+            input_usd: string;
+            /**
+             * Output Usd
+             * @description For a million output tokens.
+             * @default 0
+             */
+            output_usd: string;
+        };
+        /**
+         * MyLimits
+         * @description All that binds the caller; all of it holds at once.
+         */
+        MyLimits: {
+            /** Items */
+            items: components["schemas"]["SubjectLimits"][];
         };
         /**
          * Observation
@@ -1651,10 +2853,31 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[Group] */
+        Page_Group_: {
+            /** Items */
+            items: components["schemas"]["Group"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[Key] */
         Page_Key_: {
             /** Items */
             items: components["schemas"]["Key"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** Page[ModelGroupCard] */
+        Page_ModelGroupCard_: {
+            /** Items */
+            items: components["schemas"]["ModelGroupCard"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** Page[StoredRow] */
+        Page_StoredRow_: {
+            /** Items */
+            items: components["schemas"]["StoredRow"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -1750,7 +2973,18 @@ export interface components {
          * @description Which protocol a deployment speaks.
          * @enum {string}
          */
-        Provider: "openai" | "ollama";
+        Provider: "openai" | "ollama" | "fake";
+        /**
+         * RankedDocument
+         * @description A document with its relevance.
+         */
+        RankedDocument: {
+            document: components["schemas"]["alcove__gateway__passthrough__api__DocumentText"] | null;
+            /** Index */
+            index: number;
+            /** Relevance Score */
+            relevance_score: number;
+        };
         /**
          * Regenerate
          * @description Another answer to the same question.
@@ -1760,6 +2994,50 @@ export interface components {
             model?: string | null;
         };
         /**
+         * RerankBody
+         * @description A request to rank documents, as Cohere and Jina have it; other fields go to the model server unchanged.
+         */
+        RerankBody: {
+            /** Documents */
+            documents: (string | components["schemas"]["DocumentText-Input"])[];
+            /** Model */
+            model: string;
+            /** Query */
+            query: string;
+            /**
+             * Return Documents
+             * @default false
+             */
+            return_documents?: boolean;
+            /** Top N */
+            top_n?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * RerankUsage
+         * @description What it took.
+         */
+        RerankUsage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /**
+         * Reranked
+         * @description Documents, the most relevant first.
+         */
+        Reranked: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Results */
+            results: components["schemas"]["RankedDocument"][];
+            usage: components["schemas"]["RerankUsage"] | null;
+        };
+        /**
          * SearchRequest
          * @description A search.
          */
@@ -1767,7 +3045,7 @@ export interface components {
             /** Query */
             query: string;
             /** @default hybrid */
-            strategy?: components["schemas"]["Strategy"];
+            strategy?: components["schemas"]["alcove__knowledge__models__Strategy"];
             /**
              * Top K
              * @default 10
@@ -1875,11 +3153,90 @@ export interface components {
             version: string;
         };
         /**
+         * StoredRow
+         * @description One call to a model.
+         */
+        StoredRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Attempts */
+            attempts: number;
+            /** Cache */
+            cache: string;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
+            /**
+             * Cost Usd
+             * @description US dollars as decimal text; null when no price is known
+             */
+            cost_usd: string | null;
+            /** Deployment */
+            deployment: string;
+            /** Endpoint */
+            endpoint: string;
+            /** Error Code */
+            error_code: string;
+            /** First Token Ms */
+            first_token_ms: number | null;
+            /** Group Id */
+            group_id: string | null;
+            /** Id */
+            id: string;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Is Estimated */
+            is_estimated: boolean;
+            /** Is Streaming */
+            is_streaming: boolean;
+            /** Key Id */
+            key_id: string | null;
+            kind: components["schemas"]["CallKind"];
+            /** Latency Ms */
+            latency_ms: number;
+            /** Model */
+            model: string;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Provider */
+            provider: string;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Request Id */
+            request_id: string;
+            /** Status */
+            status: number;
+            /** Trace Id */
+            trace_id: string;
+            /** Upstream Model */
+            upstream_model: string;
+            /** User Id */
+            user_id: string;
+        };
+        /**
          * Strategy
-         * @description How chunks are found: by meaning, by words, or both.
+         * @description Which of the members that can answer is asked.
          * @enum {string}
          */
-        Strategy: "hybrid" | "dense" | "sparse";
+        "Strategy-Output": "weighted" | "least_in_flight" | "lowest_latency" | "lowest_cost" | "prefix_affinity";
+        /**
+         * SubjectLimits
+         * @description What one subject may use, and how it stands.
+         */
+        SubjectLimits: {
+            /** Guards */
+            guards: string[];
+            /** Limits */
+            limits: components["schemas"]["LimitState"][];
+            /** Models */
+            models: string[] | null;
+            /** Name */
+            name: string;
+            /** Subject */
+            subject: string;
+        };
         /**
          * Trace
          * @description A whole trace.
@@ -1987,6 +3344,80 @@ export interface components {
             user_id: string;
         };
         /**
+         * UsageSummary
+         * @description Sums over calls, the oldest first, and over all of them together.
+         */
+        UsageSummary: {
+            /**
+             * Is Cut
+             * @description Whether there were more items than an answer holds; `total` has them all
+             */
+            is_cut: boolean;
+            /** Items */
+            items: components["schemas"]["UsageSums"][];
+            total: components["schemas"]["UsageSums"];
+        };
+        /**
+         * UsageSums
+         * @description Sums over calls.
+         */
+        UsageSums: {
+            /**
+             * Cached
+             * @description Requests a cache answered
+             */
+            cached: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
+            /**
+             * Cost Usd
+             * @description US dollars as decimal text, of the requests with a known price
+             */
+            cost_usd: string;
+            /**
+             * Errors
+             * @description Requests with a status of 400 or more, clients that left (499) aside
+             */
+            errors: number;
+            /** First Token Mean Ms */
+            first_token_mean_ms: number | null;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Latency Mean Ms */
+            latency_mean_ms: number | null;
+            /**
+             * Latency P50 Ms
+             * @description Interpolated between a dozen bounds
+             */
+            latency_p50_ms: number | null;
+            /**
+             * Latency P95 Ms
+             * @description Interpolated between a dozen bounds
+             */
+            latency_p95_ms: number | null;
+            /**
+             * Name
+             * @description Model, user id, … the sums are for; empty for none, or for all together
+             */
+            name: string;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Requests */
+            requests: number;
+            /**
+             * Start
+             * @description When the hour or day begins; null for the whole time
+             */
+            start: string | null;
+            /**
+             * Unpriced
+             * @description Requests without a known price; `cost_usd` leaves them out
+             */
+            unpriced: number;
+        };
+        /**
          * User
          * @description A person with an account.
          */
@@ -2004,6 +3435,7 @@ export interface components {
             id: string;
             /** Last Seen At */
             last_seen_at: string | null;
+            limits: components["schemas"]["Limits-Output"] | null;
             /** Name */
             name: string;
             /**
@@ -2043,6 +3475,7 @@ export interface components {
         UserUpdate: {
             /** Disabled */
             disabled?: boolean | null;
+            limits?: components["schemas"]["Limits-Input"] | null;
             /** Name */
             name?: string | null;
             /** Password */
@@ -2063,6 +3496,38 @@ export interface components {
             /** Error Type */
             type: string;
         };
+        /**
+         * DocumentText
+         * @description A document as an object.
+         */
+        alcove__gateway__passthrough__api__DocumentText: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * Strategy
+         * @description Which of the members that can answer is asked.
+         * @enum {string}
+         */
+        alcove__gateway__routing__models__Strategy: "weighted" | "least_in_flight" | "lowest_latency" | "lowest_cost" | "prefix_affinity";
+        /**
+         * DocumentText
+         * @description The text that was read from a document.
+         */
+        alcove__knowledge__models__DocumentText: {
+            /** Name */
+            name: string;
+            /** Pages */
+            pages: components["schemas"]["PageRange"][];
+            /** Text */
+            text: string;
+        };
+        /**
+         * Strategy
+         * @description How chunks are found: by meaning, by words, or both.
+         * @enum {string}
+         */
+        alcove__knowledge__models__Strategy: "hybrid" | "dense" | "sparse";
     };
     responses: never;
     parameters: never;
@@ -3631,6 +5096,624 @@ export interface operations {
             };
         };
     };
+    list_groups_api_v1_groups_get: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Group_"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_group_api_v1_groups_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_groups_api_v1_groups_mine_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    read_group_api_v1_groups__group_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_group_api_v1_groups__group_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_group_api_v1_groups__group_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_members_api_v1_groups__group_id__members_get: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    join_group_api_v1_groups__group_id__members__user_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    leave_group_api_v1_groups__group_id__members__user_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_keys_api_v1_keys_get: {
         parameters: {
             query?: {
@@ -3775,6 +5858,156 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_key_api_v1_keys__key_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rotate_key_api_v1_keys__key_id__rotate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyCreated"];
+                };
             };
             /** @description Problem */
             400: {
@@ -4659,7 +6892,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DocumentText"];
+                    "application/json": components["schemas"]["alcove__knowledge__models__DocumentText"];
                 };
             };
             /** @description Problem */
@@ -4674,6 +6907,424 @@ export interface operations {
             };
             /** @description Problem */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_limits_api_v1_limits_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyLimits"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    limits_of_api_v1_limits__subject__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subject: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubjectLimits"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_model_groups_api_v1_model_groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ModelGroupCard_"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    create_model_group_api_v1_model_groups_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelGroupCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelGroupCard"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_model_group_api_v1_model_groups__model_group_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_model_group_api_v1_model_groups__model_group_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelGroupPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelGroupCard"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4942,6 +7593,318 @@ export interface operations {
             };
             /** @description Problem */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    export_usage_api_v1_usage_export_get: {
+        parameters: {
+            query?: {
+                format?: components["schemas"]["Format"];
+                /** @description Everyone's usage; for admins */
+                all?: boolean;
+                user_id?: string | null;
+                key_id?: string | null;
+                group_id?: string | null;
+                model?: string | null;
+                deployment?: string | null;
+                kind?: components["schemas"]["CallKind"] | null;
+                /** @description HTTP status the call ended with */
+                status?: number | null;
+                /** @description With its zone, such as 2026-05-01T00:00:00Z */
+                since?: string | null;
+                /** @description With its zone, such as 2026-05-01T00:00:00Z */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file of calls */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "text/csv": unknown;
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    live_usage_api_v1_usage_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveUsage"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_usage_api_v1_usage_rows_get: {
+        parameters: {
+            query?: {
+                /** @description Everyone's usage; for admins */
+                all?: boolean;
+                user_id?: string | null;
+                key_id?: string | null;
+                group_id?: string | null;
+                model?: string | null;
+                deployment?: string | null;
+                kind?: components["schemas"]["CallKind"] | null;
+                /** @description HTTP status the call ended with */
+                status?: number | null;
+                /** @description With its zone, such as 2026-05-01T00:00:00Z */
+                since?: string | null;
+                /** @description With its zone, such as 2026-05-01T00:00:00Z */
+                until?: string | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoredRow_"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Problem */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    summarize_usage_api_v1_usage_summary_get: {
+        parameters: {
+            query?: {
+                /** @description One sum for each what; all together by default */
+                by?: components["schemas"]["Grouping"] | null;
+                /** @description One sum for each piece of time, in UTC */
+                interval?: components["schemas"]["Interval"];
+                /** @description Everyone's usage; for admins */
+                all?: boolean;
+                user_id?: string | null;
+                key_id?: string | null;
+                group_id?: string | null;
+                model?: string | null;
+                deployment?: string | null;
+                kind?: components["schemas"]["CallKind"] | null;
+                /** @description HTTP status the call ended with */
+                status?: number | null;
+                /** @description With its zone, such as 2026-05-01T00:00:00Z */
+                since?: string | null;
+                /** @description With its zone, such as 2026-05-01T00:00:00Z */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSummary"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5471,6 +8434,331 @@ export interface operations {
             };
         };
     };
+    speak_v1_audio_speech_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    input: unknown;
+                    model: string;
+                    voice: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/mpeg": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    transcribe_v1_audio_transcriptions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    file: unknown;
+                    model: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    translate_v1_audio_translations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    file: unknown;
+                    model: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
     chat_completions_v1_chat_completions_post: {
         parameters: {
             query?: never;
@@ -5507,6 +8795,15 @@ export interface operations {
             };
             /** @description Error */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5620,6 +8917,15 @@ export interface operations {
                 };
             };
             /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5644,6 +8950,331 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    edit_images_v1_images_edits_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    image: unknown;
+                    model: string;
+                    prompt: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    generate_images_v1_images_generations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    model: string;
+                    prompt: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    vary_images_v1_images_variations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    image: unknown;
+                    model: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
                 };
             };
             /** @description Error */
@@ -5713,6 +9344,15 @@ export interface operations {
             };
             /** @description Error */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5807,6 +9447,237 @@ export interface operations {
             };
             /** @description Error */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    moderate_v1_moderations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    input: unknown;
+                    model: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What the model server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    rerank_v1_rerank_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reranked"];
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

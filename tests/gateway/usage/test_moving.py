@@ -120,6 +120,19 @@ async def test_killed_between_commit_and_forgetting_counts_once(database: Databa
             usage.journal.append(row(6))
 
 
+async def test_answer_of_the_database_that_was_lost_counts_once(database: Database, tmp_path: Path):
+    store = Stubborn(sql(database), fails_after_commit=1)
+    async with open_usage(tmp_path / "usage", store) as usage:
+        usage.journal.append(row(1))
+        with pytest.raises(Unavailable):
+            await usage.mover.move()
+        usage.journal.append(row(2))
+        await usage.mover.move()
+        assert (await total(store)).requests == 2
+        assert usage.journal.lost_count == 0
+        assert usage.journal.backlog_bytes == 0
+
+
 async def test_positions_go_on_where_an_empty_journal_ended(database: Database, tmp_path: Path):
     for number in range(4):
         async with open_usage(tmp_path / "usage", sql(database)) as usage:
@@ -297,7 +310,7 @@ async def test_full_disk_refuses_new_calls_until_there_is_room(database: Databas
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(Unavailable):
             usage.journal.append(row(2))
-        with pytest.raises(Unavailable, match="disk takes nothing"):
+        with pytest.raises(Unavailable, match="journal takes nothing more"):
             usage.journal.admit()
         usage.journal.retry()
         with pytest.raises(Unavailable):

@@ -107,7 +107,7 @@ class UsageJournal:
             Overloaded: When too many wait for the database.
         """
         if self._is_refused:
-            detail = "Usage cannot be recorded: the disk takes nothing more. Calls go on when there is room again."
+            detail = "Usage cannot be recorded: its journal takes nothing more. Calls go on when there is room again."
             raise Unavailable(detail, retry_after_s=5)
         try:
             self._journal.admit(0, share=ADMIT_SHARE)

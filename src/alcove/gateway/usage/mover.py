@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 _BATCH_ENTRIES = 2000
 _BATCH_BYTES = 4 << 20
 _SLICE = 50  # entries between two looks at the event loop: a fifth of a millisecond
+_BATCH_S = 15.0
 _CATCH_UP_S = 2.0
 _READ_WAIT_S = 1.0
 _DRAIN_S = 5.0
@@ -47,6 +48,7 @@ class UsageMover:
         self._clock = clock
         self._settings = settings
         self._stored_to = 0
+        self._is_unsure = False
         self._trouble: str | None = None
         self._hurry = anyio.Event()
         self._moved = anyio.Event()
@@ -93,15 +95,12 @@ class UsageMover:
         async with self._moving:
             size = _BATCH_ENTRIES
             while self._stored_to < self._journal.end:
-                chunk = await self._journal.peek(size, _BATCH_BYTES)
-                if not await self._store_all(chunk.entries, chunk.end):
-                    size = max(1, len(chunk.entries) // 2)
-                    continue
-                size = min(2 * size, _BATCH_ENTRIES)
-                self._stored_to = chunk.end
-                await self._journal.discard(chunk.end)
-                self._moved.set()
-                self._moved = anyio.Event()
+                try:
+                    with anyio.fail_after(_BATCH_S, shield=True):  # a batch is one piece of work, of milliseconds
+                        size = await self._move_batch(size)
+                except TimeoutError as error:
+                    detail = f"The database did not take usage within {_BATCH_S:g} s."
+                    raise Unavailable(detail) from error
 
     async def catch_up(self, wait_s: float = _READ_WAIT_S) -> bool:
         """Waits until all rows that have been taken can be read; tells whether that is so now."""
@@ -182,6 +181,24 @@ class UsageMover:
             else:
                 log.info("usage_pruned", count=count)
             await anyio.sleep(_PRUNE_INTERVAL_S)
+
+    async def _move_batch(self, size: int) -> int:
+        """Moves up to `size` entries; gives how many to take the next time."""
+        if self._is_unsure:  # the last answer of the database was lost; it may have stored the batch all the same
+            await self._note_stored(max(self._stored_to, await self._store.position(self._journal.name)))
+        self._is_unsure = True
+        chunk = await self._journal.peek(size, _BATCH_BYTES)
+        if not await self._store_all(chunk.entries, chunk.end):
+            return max(1, len(chunk.entries) // 2)
+        self._is_unsure = False
+        await self._note_stored(chunk.end)
+        return min(2 * size, _BATCH_ENTRIES)
+
+    async def _note_stored(self, end: int) -> None:
+        self._stored_to = end
+        await self._journal.discard(end)
+        self._moved.set()
+        self._moved = anyio.Event()
 
     async def _store_all(self, entries: tuple[bytes, ...], end: int) -> bool:
         """Stores entries; False when the database finds fault with one of several. A single faulty one is mended or left out.

@@ -29,7 +29,7 @@ from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.principal import BudgetPeriod, Principal
 
 _MAX_LINES = 5000
-_EXPORT_PIECE = 500
+_EXPORT_PIECE = 200  # a few milliseconds of work between two looks at the event loop
 _MAX_DIGITS = 15
 
 

@@ -3,23 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
 
 from alcove.gateway.calls import ModelPrices
 from alcove.kernel.chat import Usage
-from alcove.kernel.ports import ModelInfo, Pricing
+from alcove.kernel.ports import ModelInfo, Pricing, Served
 
 _MILLION = Decimal(1_000_000)
+_FREE = Decimal(0)
+_MAX_INFOS = 4096
 _MAX_TOKENS = 10**9
 """No call has more; a server that says so is not believed."""
-
-
-class CallPricing(Protocol):
-    """Knows what calls cost, by who served them too."""
-
-    def cost_usd(self, model: ModelInfo, usage: Usage, deployment: str = "") -> Decimal | None:
-        """Gives the price of a call in US dollars; None when the price is not known, never 0 for that."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,13 +75,29 @@ class DeploymentPricing:
     listed: Pricing
     prices_of: Callable[[str], ModelPrices | None]
     _known: dict[str, tuple[ModelPrices, TokenPrices]] = field(default_factory=dict)
+    _infos: dict[tuple[str, str], ModelInfo] = field(default_factory=dict)
 
-    def cost_usd(self, model: ModelInfo, usage: Usage, deployment: str = "") -> Decimal | None:
-        """Gives the price of a call in US dollars; None when it is not known."""
+    def cost_usd(self, model: ModelInfo, usage: Usage, served: Served | None = None) -> Decimal | None:
+        """Gives the price of a call in US dollars; None when it is not known. What a cache answered costs nothing."""
+        deployment = model.owned_by if served is None else served.deployment
+        if served is not None and served.cache:
+            return _FREE
         own = self.prices_of(deployment) if deployment else None
-        if own is None:
-            return self.listed.cost_usd(model, usage)
-        known = self._known.get(deployment)
-        if known is None or known[0] is not own:
-            known = self._known[deployment] = (own, TokenPrices.of(own))
-        return known[1].cost_usd(usage)
+        if own is not None:
+            known = self._known.get(deployment)
+            if known is None or known[0] is not own:
+                known = self._known[deployment] = (own, TokenPrices.of(own))
+            return known[1].cost_usd(usage)
+        if served is not None and served.upstream_model and served.provider:
+            model = self._there(served)
+        return self.listed.cost_usd(model, usage)
+
+    def _there(self, served: Served) -> ModelInfo:
+        """Gives the model as its vendor has it, whatever it is called here."""
+        key = (served.provider, served.upstream_model)
+        info = self._infos.get(key)
+        if info is None:
+            if len(self._infos) >= _MAX_INFOS:
+                self._infos.clear()
+            info = self._infos[key] = ModelInfo(id=served.upstream_model, provider=served.provider)
+        return info

@@ -55,22 +55,6 @@ class ModelInfo:
     access_groups: tuple[str, ...] = ()
 
 
-class Pricing(Protocol):
-    """Knows what calls cost."""
-
-    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:
-        """Gives the price of a call in US dollars; None when the price is not known, never 0 for that."""
-        ...
-
-
-class NoPricing:
-    """Knows no price."""
-
-    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:  # noqa: ARG002  the port's signature
-        """Gives None: not known."""
-        return None
-
-
 CacheKind = Literal["", "exact", "semantic"]
 """Which cache answered a call; empty for none."""
 
@@ -92,6 +76,28 @@ class Served:
     upstream_model: str = ""
     cache: CacheKind = ""
     attempts: int = 0
+
+
+class Pricing(Protocol):
+    """Knows what calls cost."""
+
+    def cost_usd(self, model: ModelInfo, usage: Usage, served: Served | None = None) -> Decimal | None:
+        """Gives the price of a call in US dollars; None when the price is not known, never 0 for that.
+
+        Args:
+            model: The model that was asked.
+            usage: Tokens of the call.
+            served: Who served it, where that is known: a model may be on several deployments, at a price of each.
+        """
+        ...
+
+
+class NoPricing:
+    """Knows no price."""
+
+    def cost_usd(self, model: ModelInfo, usage: Usage, served: Served | None = None) -> Decimal | None:  # noqa: ARG002
+        """Gives None: not known."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

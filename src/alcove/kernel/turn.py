@@ -74,6 +74,6 @@ async def ask(model: Model, request: ChatRequest, context: CallContext) -> Async
             observation.metadata["finish_reason"] = answer.finish_reason
         if answer.usage is not None and not model.info.is_composite:
             observation.usage = answer.usage
-            observation.cost_usd = context.pricing.cost_usd(model.info, answer.usage)
+            observation.cost_usd = context.pricing.cost_usd(model.info, answer.usage, served)
         tracer.end(observation)
         await stream.aclose()

@@ -60,5 +60,5 @@ def limited_meter(
     watch = metrics.watch
     watch("alcove_calls_refused_unchecked", "Calls refused, as limits could not be checked", lambda: counts.unchecked)
     watch("alcove_calls_refused_limited", "Calls refused, as a limit was reached", lambda: counts.refused)
-    watch("alcove_usage_rows_lost", "Usage rows that could not be kept", lambda: counts.lost_rows)
+    watch("alcove_usage_rows_refused", "Usage rows that could not be kept by the journal", lambda: counts.lost_rows)
     return meter

@@ -17,7 +17,7 @@ from anyio import to_thread
 from alcove.gateway.adapters.profiles import PRICE_LISTS
 from alcove.gateway.prices import TokenPrices, believed
 from alcove.kernel.chat import Usage
-from alcove.kernel.ports import ModelInfo
+from alcove.kernel.ports import ModelInfo, Served
 
 _MILLION = Decimal(1_000_000)
 _MAX_REMEMBERED = 2000
@@ -43,7 +43,7 @@ class PackagedPrices:
         self._usage = library.Usage
         self._calc = library.calc_price
 
-    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:
+    def cost_usd(self, model: ModelInfo, usage: Usage, served: Served | None = None) -> Decimal | None:  # noqa: ARG002
         """Gives the price of a call in US dollars; None when it is not known."""
         known = self._known.get((model.provider, model.id))
         if known is None:

@@ -127,7 +127,7 @@ class MeteredModel:
                     error_code=answered.error_code,
                     usage=usage,
                     is_estimated=is_estimated,
-                    cost_usd=None if usage is None else context.pricing.cost_usd(info, usage),
+                    cost_usd=None if usage is None else context.pricing.cost_usd(info, usage, context.served),
                     ended_s=self.clock.monotonic_s(),
                     first_s=answered.first_s,
                 )
@@ -233,7 +233,7 @@ class MeteredEmbeddingModel:
                     error_code=error_code,
                     usage=usage,
                     is_estimated=is_estimated,
-                    cost_usd=None if usage is None else self.pricing.cost_usd(info, usage),
+                    cost_usd=None if usage is None else self.pricing.cost_usd(info, usage, served),
                     ended_s=clock.monotonic_s(),
                 )
             )

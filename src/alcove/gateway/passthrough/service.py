@@ -211,7 +211,7 @@ class _Exchange:
             counts, is_estimated = Usage(input_tokens=call.input_tokens), True
         else:
             counts, is_estimated = usage or Usage(), False
-        cost_usd = None if lease is None else service.pricing.cost_usd(lease.target.info, counts)
+        cost_usd = None if lease is None else service.pricing.cost_usd(lease.target.info, counts, self.served)
         self.admission.settle(
             Outcome(
                 served=self.served,

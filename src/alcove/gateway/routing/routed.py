@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from alcove.gateway.access import may_use
 from alcove.gateway.calls import Call, CallKind
@@ -101,7 +101,7 @@ def prompt_start(request: ChatRequest) -> bytes:
     pieces: list[str] = []
     length = 0
     for message in request.messages:
-        text = message.text
+        text = message.text[:MAX_PREFIX_BYTES]
         pieces.append(text)
         length += len(text)
         if message.role is ChatRole.USER or length >= MAX_PREFIX_BYTES:
@@ -116,10 +116,12 @@ class RoutedEmbeddingModel:
     Attributes:
         route: The way to it.
         clock: The time.
+        served: Who serves; filled in by calls, of which each has a model of its own.
     """
 
     route: Route
     clock: Clock
+    served: Served = field(default_factory=Served)
 
     @property
     def info(self) -> ModelInfo:
@@ -144,7 +146,7 @@ class RoutedEmbeddingModel:
             model = target.upstream.embedding_model(target.info, target.upstream_id)
             return _Whole(await model.embed(texts))
 
-        lease, answer = await self.route.attempt(call, send, Served())
+        lease, answer = await self.route.attempt(call, send, self.served)
         _done(lease, self.clock.monotonic_s() - began_s)
         return answer.vectors
 

@@ -53,6 +53,7 @@ class PoolRouter:
     _seen: tuple[int, int] = (-1, -1)
     _routes: dict[str, PooledRoute] = field(default_factory=dict)
     _counts: dict[str, RouteCounts] = field(default_factory=dict)
+    _passed: set[tuple[tuple[str, ...], str]] = field(default_factory=set)  # lists of models, and what is in them
 
     async def route(self, model_id: str, who: Principal, kind: CallKind) -> PooledRoute | None:  # noqa: ARG002
         """Gives the way to the model of that id; None when there is none.
@@ -68,8 +69,11 @@ class PoolRouter:
                 found = self.known(model_id)
         if found is None or not who.allowances:
             return found
-        check_use(who, found.info)
-        return self._bound(found, who)
+        for each in who.allowances:
+            if each.models is not None and (each.models, found.info.id) not in self._passed:
+                check_use(who, found.info)
+                self._passed.add((each.models, found.info.id))
+        return self._bound(found, who) if found.has_fallbacks else found
 
     def known(self, model_id: str) -> PooledRoute | None:
         """Gives the way to a model for everybody, without asking servers what they have."""
@@ -112,13 +116,14 @@ class PoolRouter:
     def _forget(self) -> None:
         self._seen = (self.directory.version, self.groups.version)
         self._routes = {}
+        self._passed = set()
         self.board.retain(self.directory.deployments())
         models = {each.model for each in self.groups.list()}
         self._counts = {name: counts for name, counts in self._counts.items() if name in models}
 
     def _bound(self, route: PooledRoute, who: Principal) -> PooledRoute:
         """Gives a way whose fallbacks are those that a person may use."""
-        if not route.policy.fallbacks.all() or all(each.models is None for each in who.allowances):
+        if all(each.models is None for each in who.allowances):
             return route
 
         def find(model_id: str) -> PooledRoute | None:
@@ -180,6 +185,7 @@ class PoolRouter:
             clock=self.clock,
             find=self.known,
             counts=counts,
+            has_fallbacks=bool(policy.fallbacks.all()),
             takes_bytes=all(each.target.upstream.endpoint is not None for each in members),
         )
 

@@ -185,7 +185,11 @@ async def people(place: Place) -> People:
     ids |= {"key_id": key_id, "user_id": ann.id}
     deployment = {"name": MARK, "provider": "openai", "base_url": "https://models.invalid/v1", "api_key": f"sk-{MARK}"}
     ids["deployment_id"] = (await made(clients[admin.id], "/api/v1/deployments", deployment))["id"]
-    ids["group_id"] = (await made(clients[admin.id], "/api/v1/model-groups", {**MODEL_GROUP, "model": "hidden-group", "enabled": False}))["id"]
+    ids["group_id"] = (
+        await made(
+            clients[admin.id], "/api/v1/model-groups", {**MODEL_GROUP, "model": "hidden-group", "enabled": False}
+        )
+    )["id"]
     assert (await clients[ann.id].delete(f"/api/v1/keys/{revoked_id}")).status_code == 204
     carls = [place.keyed((await place.key(carl))[1]), await place.page(carl)]
     carls[1].headers["origin"] = "http://127.0.0.1"

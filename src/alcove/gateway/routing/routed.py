@@ -176,7 +176,7 @@ class RoutedModels:
         found = [each.info for each in groups if may_use(principal, each.info)]
         taken = {each.info.id for each in groups}
         for info in offered:
-            if self.router.is_group(info.id):
+            if self.router.group(info.id) is not None:
                 full_id = f"{info.owned_by}/{info.id}"
                 shown = replace(info, id=full_id, name=full_id)
             else:
@@ -193,7 +193,7 @@ class RoutedModels:
             ModelNotAllowed: When this person may not use it.
         """
         route = await self.router.route(model_id, principal, CallKind.CHAT)
-        return RoutedModel(route, self.clock) if route is not None and route.info.kind == "chat" else None
+        return RoutedModel(route, self.clock) if route is not None and route.info.kind != "embedding" else None
 
     async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:
         """Gives the embedding model of that id, or None. A chat model is given too: many servers embed with those.

@@ -82,7 +82,7 @@ class PoolRouter:
         found = self._routes.get(model_id)
         if found is not None:
             return found
-        group = None if self.directory.is_prefixed(model_id) else self.groups.find(model_id)
+        group = self.group(model_id)
         if group is not None:
             found = self._routes.get(group.model) or self._group_route(group)
             if found is not None:
@@ -102,9 +102,14 @@ class PoolRouter:
         found = [self.known(each.model) for each in self.groups.list()]
         return [each for each in found if each is not None]
 
-    def is_group(self, model_id: str) -> bool:
-        """Tells whether an id is a group's."""
-        return not self.directory.is_prefixed(model_id) and self.groups.find(model_id) is not None
+    def group(self, model_id: str) -> ModelGroup | None:
+        """Gives the group that an id or alias leads to, in use or not; None where it leads elsewhere."""
+        return None if self.directory.is_prefixed(model_id) else self.groups.find(model_id)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What grows with every change of deployments and groups."""
+        return self.directory.version, self.groups.version
 
     def counts(self) -> dict[str, RouteCounts]:
         """Gives what happened on the way to each group, by its id."""
@@ -114,7 +119,7 @@ class PoolRouter:
         return self._seen[0] == self.directory.version and self._seen[1] == self.groups.version
 
     def _forget(self) -> None:
-        self._seen = (self.directory.version, self.groups.version)
+        self._seen = self.version
         self._routes = {}
         self._passed = set()
         self.board.retain(self.directory.deployments())

@@ -72,7 +72,8 @@ class PoolRouter:
         for each in who.allowances:
             if each.models is not None and (each.models, found.info.id) not in self._passed:
                 check_use(who, found.info)
-                self._passed.add((each.models, found.info.id))
+                if found.info.id in self._routes:  # ids that clients make up are not remembered
+                    self._passed.add((each.models, found.info.id))
         return self._bound(found, who) if found.has_fallbacks else found
 
     def known(self, model_id: str) -> PooledRoute | None:

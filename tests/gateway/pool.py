@@ -117,7 +117,13 @@ def route(
         }
     )
     return PooledRoute(
-        info=ModelInfo(id=model), members=members, policy=policy, clock=clock, find=by_id.get, takes_bytes=True
+        info=ModelInfo(id=model),
+        members=members,
+        policy=policy,
+        clock=clock,
+        find=by_id.get,
+        has_fallbacks=bool(policy.fallbacks.all()),
+        takes_bytes=True,
     )
 
 

@@ -119,6 +119,17 @@ async def test_one_that_may_not_be_used_is_found_by_nobody_and_used_by_nobody(ga
     assert (await gateway.catalogue.chat_model("tools", who)).info.id == "tools"
 
 
+async def test_ids_that_clients_make_up_are_not_remembered(ada: Principal) -> None:
+    async with OpenAiServer() as server, open_gateway(settings_for(server)) as gateway:
+        who = limited(ada, ("up/*", "echo"))
+        for number in range(50):
+            assert await gateway.router.route(f"up/made-up-{number}", who, CallKind.CHAT) is not None
+        await gateway.directory.ask_servers()
+        await gateway.router.route("echo", who, CallKind.CHAT)
+        assert len(gateway.router._routes) == len(gateway.router._passed) == 1
+        assert all(len(each.circuits) <= 1 for each in gateway.board._places.values())
+
+
 async def test_an_alias_and_the_id_are_one_model(gateway: Gateway, ada: Principal) -> None:
     for allowed in ("fast", "quick"):
         for asked in ("fast", "quick"):

@@ -30,6 +30,7 @@ from alcove.gateway.routing.models import (
     ModelGroupSettings,
 )
 from alcove.gateway.routing.options import DeploymentOptions, HealthCheck
+from alcove.gateway.routing.policies import RoutedCaching, RoutedGuards, RoutedPolicies
 from alcove.gateway.routing.ports import ModelGroupStore
 from alcove.gateway.routing.store import SqlModelGroupStore
 from alcove.gateway.store import SqlDeploymentStore
@@ -254,6 +255,46 @@ def test_cycles_are_found_through_aliases_and_only_where_there_are_some() -> Non
     assert cycle_in([group_named("d", "see"), group_named("c", "d", aliases=("see",))]) == ("d", "c", "d")
     diamond = [group_named("top", "left", "right"), group_named("left", "low"), group_named("right", "low"), group_named("low")]  # fmt: skip
     assert cycle_in(diamond) == ()
+
+
+async def test_what_is_said_of_a_model_holds_for_all_who_may_answer(root: Principal) -> None:
+    def named(name: str, **options: Any) -> DeploymentSettings:
+        return DeploymentSettings.model_validate(
+            {"name": name, "base_url": "http://127.0.0.1:9/v1", "models": ["m", name], "options": options}
+        )
+
+    deployments = (
+        named("own", cache={"ttl_s": 7}, guards=["a"], access_groups=["local"]),
+        named("cloud", guards=["b"], prices={"input_usd": 3}),
+        named("far", guards=["c", "a"]),
+    )
+    members = [{"deployment": name, "model": "m"} for name in ("own", "cloud")]
+    group = ModelGroupSettings.model_validate(
+        {"id": "fast", "members": members, "aliases": ["quick"], "guards": ["g"], "fallbacks": {"on_error": ["far"]}}
+    )
+    settings = GatewaySettings(deployments=deployments, model_groups=(group,), ollama_discovery=False)
+    async with open_gateway(settings) as gateway:
+        policies = RoutedPolicies(gateway.router)
+        caching, guards = RoutedCaching(policies), RoutedGuards(policies)
+        for model_id in ("fast", "quick"):
+            assert (caching.of(model_id), guards.of(model_id)) == (None, ("g", "a", "b", "c"))
+        policy = caching.of("own/m")
+        assert policy is not None
+        assert (policy.ttl_s, guards.of("m"), guards.of("own/m")) == (7, ("a",), ("a",))
+        assert (caching.of("alcove/reader"), guards.of("alcove/reader")) == (None, ())
+        assert (policies.allows("own", ("@local",)), policies.allows("fast", ("@local",))) == (True, False)
+        assert (policies.allows("fast", ("quick",)), policies.allows("alcove/reader", ("alcove/*",))) == (True, True)
+        prices = gateway.directory.prices_of("cloud")
+        assert prices is not None
+        assert (prices.input_usd, gateway.directory.prices_of("own"), gateway.directory.prices_of("no")) == (
+            3,
+            None,
+            None,
+        )
+        made = await gateway.groups.create(new("more", members=members, guards=["x"]), root)
+        assert guards.of("more") == ("x", "a", "b")
+        await gateway.groups.update(made.id, patch(guards=[]), root)
+        assert guards.of("more") == ("a", "b")
 
 
 # Metrics

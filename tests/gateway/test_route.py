@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -246,9 +247,7 @@ async def test_fallbacks_of_fallbacks_are_asked_each_once_whatever_they_lead_to(
     ways: dict[str, PooledRoute] = {}
     for name, others in (("a", ("b", "c")), ("b", ("c", "a")), ("c", ("a", "b", "gone"))):
         made = route(member(name), model=name, fallbacks=Fallbacks(on_error=others), retries=0)
-        ways[name] = made.__class__(
-            info=made.info, members=made.members, policy=made.policy, clock=made.clock, find=ways.get
-        )
+        ways[name] = replace(made, find=ways.get)
     with pytest.raises(UpstreamError):
         await ways["a"].attempt(call(), senders, Served())
     assert senders.asked == ["a", "b", "c"]
@@ -265,8 +264,7 @@ async def test_without_an_answer_the_last_failure_is_told() -> None:
 def test_bytes_pass_only_where_every_fallback_takes_them() -> None:
     way, _ = family()
     assert way.can_pass_through
-    deaf = route(member("spare"), model="spare")
-    deaf = deaf.__class__(info=deaf.info, members=deaf.members, policy=deaf.policy, clock=deaf.clock, find=deaf.find)
+    deaf = replace(route(member("spare"), model="spare"), takes_bytes=False)
     assert not route(member("a"), others=[deaf], fallbacks=Fallbacks(on_error=("spare",))).can_pass_through
 
 

@@ -13,6 +13,7 @@ import anyio
 import structlog
 from pydantic import SecretStr
 
+from alcove.gateway.calls import ModelPrices
 from alcove.gateway.models import Deployment, DeploymentSource, GatewaySettings, ListedModel, Provider
 from alcove.gateway.ports import Cipher, DeploymentStore, PriceBook, Target, Upstream, UpstreamFactory
 from alcove.infra.secrets import Undecryptable
@@ -86,6 +87,7 @@ class DeploymentDirectory:
     prices: PriceBook | None = None
     version: int = 0
     _open: tuple[_Open, ...] = ()
+    _named: Mapping[str, _Open] = field(default_factory=dict)  # by name in lower case
     _entries: Mapping[str, _Entry] = field(default_factory=dict)
     _listing: tuple[ModelInfo, ...] = ()
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
@@ -203,7 +205,7 @@ class DeploymentDirectory:
         entry = self._entries.get(f"{name}/{upstream_id}")
         if entry is not None and entry.info.owned_by == name:
             return _target(entry)
-        opened = next((each for each in self._open if each.deployment.name.lower() == name.lower()), None)
+        opened = self._named.get(name.lower())
         if opened is None:
             return None
         listed = {each.id: each for each in opened.listed}
@@ -212,7 +214,13 @@ class DeploymentDirectory:
 
     def deployment(self, name: str) -> Deployment | None:
         """Gives the deployment of that name, if it is in use."""
-        return next((each.deployment for each in self._open if each.deployment.name == name), None)
+        opened = self._named.get(name.lower())
+        return None if opened is None else opened.deployment
+
+    def prices_of(self, name: str) -> ModelPrices | None:
+        """Gives a deployment's own prices; None where it has none. Asked at every call."""
+        opened = self._named.get(name.lower())
+        return None if opened is None else opened.deployment.options.prices
 
     def deployments(self) -> Sequence[Deployment]:
         """Gives the deployments in use."""
@@ -220,11 +228,12 @@ class DeploymentDirectory:
 
     def upstream(self, name: str) -> Upstream | None:
         """Gives the deployment of that name opened, if it is in use."""
-        return next((each.upstream for each in self._open if each.deployment.name == name), None)
+        opened = self._named.get(name.lower())
+        return None if opened is None else opened.upstream
 
     def first_chat_target(self, name: str) -> Target | None:
         """Gives the first model that chats on the deployment of that name; None when it has none, or none is known yet."""
-        opened = next((each for each in self._open if each.deployment.name == name), None)
+        opened = self._named.get(name.lower())
         offered = opened.offered if opened is not None else ()
         model = next((each for each in offered if each.kind == "chat"), None)
         return None if model is None else self.target_on(name, model.id)
@@ -235,8 +244,9 @@ class DeploymentDirectory:
 
     def is_prefixed(self, model_id: str) -> bool:
         """Tells whether an id begins with the name of a deployment in use."""
-        name = model_id.split("/", 1)[0]
-        return "/" in model_id and any(each.deployment.name == name for each in self._open)
+        name, slash, _ = model_id.partition("/")
+        opened = self._named.get(name.lower()) if slash else None
+        return opened is not None and opened.deployment.name == name
 
     def known(self, model_id: str) -> ModelInfo | None:
         """Gives what is known of a model, without asking any server."""
@@ -288,6 +298,7 @@ class DeploymentDirectory:
                 entries[prefixed] = _entry(each, model, prefixed)
                 if model.id not in plain:
                     plain[model.id] = _entry(each, model, model.id)
+        self._named = {each.deployment.name.lower(): each for each in self._open}
         own_names = {each.deployment.name for each in self._open}
         listing: list[ModelInfo] = []
         for each in self._open:

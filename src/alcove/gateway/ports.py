@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from alcove.gateway.calls import Call, CallKind, Outcome, UsageRow
 from alcove.gateway.models import Deployment, ListedModel
+from alcove.gateway.routing.models import DeploymentHealth
 from alcove.infra.http import Url
 from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, Served
@@ -153,7 +154,7 @@ class Lease(Protocol):
         ...
 
     def succeeded(self, *, first_s: float, total_s: float) -> None:
-        """Notes a whole answer: seconds to its first piece and to its end."""
+        """Notes a whole answer: seconds from the call's beginning (`Call.began_s`) to its first piece and to its end."""
         ...
 
     def failed(self, error: AlcoveError) -> None:
@@ -299,6 +300,18 @@ class DeploymentStore(Protocol):
 
     async def delete(self, deployment_id: str) -> bool:
         """Deletes one; False when there was none."""
+        ...
+
+
+class DeploymentStanding(Protocol):
+    """What routing knows of deployments."""
+
+    def health(self, deployment: Deployment) -> DeploymentHealth:
+        """Gives how it does."""
+        ...
+
+    def groups_with(self, name: str) -> Sequence[str]:
+        """Gives the ids of the model groups that name a deployment."""
         ...
 
 

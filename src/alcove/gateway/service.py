@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio
 from pydantic import SecretStr
@@ -21,7 +21,7 @@ from alcove.gateway.models import (
     Provider,
     key_hint,
 )
-from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStore, Origin
+from alcove.gateway.ports import AddressCheck, Audit, Cipher, DeploymentStanding, DeploymentStore, Origin
 from alcove.gateway.routing.models import DeploymentHealth
 from alcove.infra.http import AddressNotAllowed, ConnectFailed, Url
 from alcove.kernel.clock import Clock
@@ -187,18 +187,6 @@ def _is_generative(info: ModelInfo) -> bool:
 
 def _unknown(model_id: str) -> str:
     return f"There is no model {model_id[:200]!r} here; `GET /v1/models` lists the ones there are."
-
-
-class DeploymentStanding(Protocol):
-    """What routing knows of deployments."""
-
-    def health(self, deployment: Deployment) -> DeploymentHealth:
-        """Gives how it does."""
-        ...
-
-    def groups_with(self, name: str) -> Sequence[str]:
-        """Gives the ids of the model groups that name a deployment."""
-        ...
 
 
 class NothingKnown:

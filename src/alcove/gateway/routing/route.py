@@ -84,6 +84,7 @@ class PooledRoute:
         clock: The time.
         find: Gives the way to another model by its id, for fallbacks; None when there is none, or not for this person.
         counts: What happened.
+        has_fallbacks: Whether other models may be asked in its place.
         takes_bytes: Whether every member takes OpenAI's bytes as they are.
     """
 
@@ -93,12 +94,13 @@ class PooledRoute:
     clock: Clock
     find: Callable[[str], "PooledRoute | None"]
     counts: RouteCounts = field(default_factory=RouteCounts)
+    has_fallbacks: bool = False
     takes_bytes: bool = False
 
     @property
     def can_pass_through(self) -> bool:
         """Whether every deployment that may be asked, fallbacks included, takes OpenAI's bytes as they are."""
-        return self.takes_bytes and (not self.policy.fallbacks.all() or self._all_take_bytes({self.info.id}))
+        return self.takes_bytes and (not self.has_fallbacks or self._all_take_bytes({self.info.id}))
 
     async def attempt(
         self, call: Call, send: Callable[[Target], Awaitable[T]], served: Served, *, prefix: bytes = b""
@@ -122,7 +124,7 @@ class PooledRoute:
                 return await self._ask_members(call, send, served, prefix, (member, error))
             except AlcoveError as failure:
                 error = failure
-        if replacements(policy.fallbacks, error):
+        if self.has_fallbacks and replacements(policy.fallbacks, error):
             return await self._fall_back(error, call, send, served, prefix)
         raise error
 

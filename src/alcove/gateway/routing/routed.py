@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from alcove.gateway.access import may_use
 from alcove.gateway.calls import Call, CallKind
@@ -101,7 +101,7 @@ def prompt_start(request: ChatRequest) -> bytes:
     pieces: list[str] = []
     length = 0
     for message in request.messages:
-        text = message.text
+        text = message.text[:MAX_PREFIX_BYTES]
         pieces.append(text)
         length += len(text)
         if message.role is ChatRole.USER or length >= MAX_PREFIX_BYTES:
@@ -116,10 +116,12 @@ class RoutedEmbeddingModel:
     Attributes:
         route: The way to it.
         clock: The time.
+        served: Who serves; filled in by calls, of which each has a model of its own.
     """
 
     route: Route
     clock: Clock
+    served: Served = field(default_factory=Served)
 
     @property
     def info(self) -> ModelInfo:
@@ -144,7 +146,7 @@ class RoutedEmbeddingModel:
             model = target.upstream.embedding_model(target.info, target.upstream_id)
             return _Whole(await model.embed(texts))
 
-        lease, answer = await self.route.attempt(call, send, Served())
+        lease, answer = await self.route.attempt(call, send, self.served)
         _done(lease, self.clock.monotonic_s() - began_s)
         return answer.vectors
 
@@ -174,7 +176,7 @@ class RoutedModels:
         found = [each.info for each in groups if may_use(principal, each.info)]
         taken = {each.info.id for each in groups}
         for info in offered:
-            if self.router.is_group(info.id):
+            if self.router.group(info.id) is not None:
                 full_id = f"{info.owned_by}/{info.id}"
                 shown = replace(info, id=full_id, name=full_id)
             else:
@@ -191,7 +193,7 @@ class RoutedModels:
             ModelNotAllowed: When this person may not use it.
         """
         route = await self.router.route(model_id, principal, CallKind.CHAT)
-        return RoutedModel(route, self.clock) if route is not None and route.info.kind == "chat" else None
+        return RoutedModel(route, self.clock) if route is not None and route.info.kind != "embedding" else None
 
     async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:
         """Gives the embedding model of that id, or None. A chat model is given too: many servers embed with those.

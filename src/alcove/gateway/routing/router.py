@@ -53,6 +53,7 @@ class PoolRouter:
     _seen: tuple[int, int] = (-1, -1)
     _routes: dict[str, PooledRoute] = field(default_factory=dict)
     _counts: dict[str, RouteCounts] = field(default_factory=dict)
+    _passed: set[tuple[tuple[str, ...], str]] = field(default_factory=set)  # lists of models, and what is in them
 
     async def route(self, model_id: str, who: Principal, kind: CallKind) -> PooledRoute | None:  # noqa: ARG002
         """Gives the way to the model of that id; None when there is none.
@@ -68,8 +69,12 @@ class PoolRouter:
                 found = self.known(model_id)
         if found is None or not who.allowances:
             return found
-        check_use(who, found.info)
-        return self._bound(found, who)
+        for each in who.allowances:
+            if each.models is not None and (each.models, found.info.id) not in self._passed:
+                check_use(who, found.info)
+                if found.info.id in self._routes:  # ids that clients make up are not remembered
+                    self._passed.add((each.models, found.info.id))
+        return self._bound(found, who) if found.has_fallbacks else found
 
     def known(self, model_id: str) -> PooledRoute | None:
         """Gives the way to a model for everybody, without asking servers what they have."""
@@ -78,7 +83,7 @@ class PoolRouter:
         found = self._routes.get(model_id)
         if found is not None:
             return found
-        group = None if self.directory.is_prefixed(model_id) else self.groups.find(model_id)
+        group = self.group(model_id)
         if group is not None:
             found = self._routes.get(group.model) or self._group_route(group)
             if found is not None:
@@ -98,9 +103,14 @@ class PoolRouter:
         found = [self.known(each.model) for each in self.groups.list()]
         return [each for each in found if each is not None]
 
-    def is_group(self, model_id: str) -> bool:
-        """Tells whether an id is a group's."""
-        return not self.directory.is_prefixed(model_id) and self.groups.find(model_id) is not None
+    def group(self, model_id: str) -> ModelGroup | None:
+        """Gives the group that an id or alias leads to, in use or not; None where it leads elsewhere."""
+        return None if self.directory.is_prefixed(model_id) else self.groups.find(model_id)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What grows with every change of deployments and groups."""
+        return self.directory.version, self.groups.version
 
     def counts(self) -> dict[str, RouteCounts]:
         """Gives what happened on the way to each group, by its id."""
@@ -110,15 +120,16 @@ class PoolRouter:
         return self._seen[0] == self.directory.version and self._seen[1] == self.groups.version
 
     def _forget(self) -> None:
-        self._seen = (self.directory.version, self.groups.version)
+        self._seen = self.version
         self._routes = {}
+        self._passed = set()
         self.board.retain(self.directory.deployments())
         models = {each.model for each in self.groups.list()}
         self._counts = {name: counts for name, counts in self._counts.items() if name in models}
 
     def _bound(self, route: PooledRoute, who: Principal) -> PooledRoute:
         """Gives a way whose fallbacks are those that a person may use."""
-        if not route.policy.fallbacks.all() or all(each.models is None for each in who.allowances):
+        if all(each.models is None for each in who.allowances):
             return route
 
         def find(model_id: str) -> PooledRoute | None:
@@ -180,6 +191,7 @@ class PoolRouter:
             clock=self.clock,
             find=self.known,
             counts=counts,
+            has_fallbacks=bool(policy.fallbacks.all()),
             takes_bytes=all(each.target.upstream.endpoint is not None for each in members),
         )
 

@@ -15,12 +15,14 @@ from alcove.chats.answers import Answers
 from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
+from alcove.gateway.adapters.anthropic import AnthropicUpstreamFactory
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.ports import Origin
@@ -78,6 +80,7 @@ class House:
     deployments: DeploymentService
     embedding_service: EmbeddingService
     chat_face: ChatFace
+    token_count: TokenCount
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
@@ -227,6 +230,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
                 models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
             ),
             chat_face=ChatFace.of(runner, settings.gateway),
+            token_count=TokenCount(gateway.catalogue, gateway.directory),
         )
 
 
@@ -273,7 +277,11 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         settings=options,
         store=store,
         cipher=cipher,
-        factories={Provider.OPENAI: OpenAiUpstreamFactory(http), Provider.OLLAMA: OllamaUpstreamFactory(http)},
+        factories={
+            Provider.OPENAI: OpenAiUpstreamFactory(http),
+            Provider.OLLAMA: OllamaUpstreamFactory(http),
+            Provider.ANTHROPIC: AnthropicUpstreamFactory(http),
+        },
         clock=ground.clock,
         prices=prices,
     )

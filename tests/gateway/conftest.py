@@ -24,7 +24,7 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
-from alcove.gateway.faces import anthropic_api
+from alcove.gateway.faces import anthropic_api, completions_api, responses_api
 from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.models import Deployment, DeploymentSettings, GatewaySettings, Provider
 from alcove.gateway.openai_api import ChatFace
@@ -237,8 +237,8 @@ async def open_gateway(
 
         app = FastAPI(lifespan=lifespan)
         app.include_router(api.router)
-        for router in (openai_api.router, anthropic_api.router):
-            app.include_router(router)
+        for face in (openai_api, anthropic_api, responses_api, completions_api):
+            app.include_router(face.router)
         install_error_handlers(app)
         yield Gateway(
             settings, clock, http, store, audit, sink, directory, catalogue, deployments, Doorkeeper(app), face

@@ -23,6 +23,7 @@ from alcove.kernel.errors import (
     NotAuthenticated,
     NotFound,
     Overloaded,
+    RateLimited,
     TooLarge,
     UpstreamError,
 )
@@ -94,6 +95,12 @@ def anthropic_error(error: AlcoveError, *, request_id: str | None = None) -> dic
     other = "api_error" if error.status >= _SERVER_ERROR else "invalid_request_error"
     kind = "overloaded_error" if isinstance(error, Overloaded) else _ANTHROPIC_TYPES.get(error.status, other)
     return {"type": "error", "error": {"type": kind, "message": error.detail}, "request_id": request_id}
+
+
+def responses_error(error: AlcoveError) -> dict[str, str]:
+    """Gives an error as it stands in an object of OpenAI's Responses API."""
+    is_limit = error.status == RateLimited.status
+    return {"code": "rate_limit_exceeded" if is_limit else "server_error", "message": error.detail}
 
 
 def error_headers(error: AlcoveError) -> dict[str, str]:

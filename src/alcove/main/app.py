@@ -10,7 +10,7 @@ import alcove
 from alcove.chats import api as chats_api
 from alcove.gateway import api as gateway_api
 from alcove.gateway import openai_api
-from alcove.gateway.faces import anthropic_api
+from alcove.gateway.faces import anthropic_api, completions_api, responses_api
 from alcove.identity import api as identity_api
 from alcove.identity.middleware import Authentication
 from alcove.infra.metrics import Metrics, MetricsMiddleware
@@ -26,7 +26,13 @@ from alcove.tracing import api as tracing_api
 PAGE_FOLDER = Path(alcove.__file__).parent / "page"
 _ROUTERS = {
     "chats": (chats_api.router,),
-    "gateway": (gateway_api.router, openai_api.router, anthropic_api.router),
+    "gateway": (
+        gateway_api.router,
+        openai_api.router,
+        anthropic_api.router,
+        responses_api.router,
+        completions_api.router,
+    ),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),
     "tracing": (tracing_api.router,),

@@ -120,15 +120,13 @@ class Segments:
         """Takes the next delta in."""
         more = delta.extra.get("delta") if delta.extra else None
         signed = _objects(more.get(THINKING_BLOCKS)) if isinstance(more, Mapping) else []
-        if signed and "".join(map(_thought, signed)) == delta.reasoning:  # as an answer that comes in one piece
-            for block in signed:
+        is_at_once = bool(delta.reasoning) and "".join(map(_thought, signed)) == delta.reasoning  # as from a cache
+        if delta.reasoning and not is_at_once:
+            self._grow(Kind.REASONING, delta.reasoning)
+        for block in signed:
+            if is_at_once and _thought(block):
                 self._grow(Kind.REASONING, _thought(block))
-                self._sign(block)
-        else:
-            if delta.reasoning:
-                self._grow(Kind.REASONING, delta.reasoning)
-            for block in signed:
-                self._sign(block)
+            self._sign(block)
         if delta.content:
             self._grow(Kind.TEXT, delta.content, _logprobs(delta.extra))
         if isinstance(more, Mapping) and isinstance(refusal := more.get("refusal"), str) and refusal:

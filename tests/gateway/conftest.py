@@ -237,8 +237,8 @@ async def open_gateway(
 
         app = FastAPI(lifespan=lifespan)
         app.include_router(api.router)
-        for face in (openai_api, anthropic_api, responses_api, completions_api):
-            app.include_router(face.router)
+        for protocol in (openai_api, anthropic_api, responses_api, completions_api):
+            app.include_router(protocol.router)
         install_error_handlers(app)
         yield Gateway(
             settings, clock, http, store, audit, sink, directory, catalogue, deployments, Doorkeeper(app), face

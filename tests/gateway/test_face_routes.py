@@ -139,7 +139,7 @@ BAD_MESSAGES: list[tuple[dict[str, Any], str]] = [
     ),
     (user({"type": "tool_result"}), "messages.0.content.0.tool_use_id"),
     (user({"type": "tool_result", "tool_use_id": "a", "content": 5}), "messages.0.content.0.content"),
-    (user({"type": "mystery"}), "messages.0.content.0"),
+    (user({"type": "mystery"}), "messages"),
     (assistant({"type": "tool_use", "id": "a", "name": "f"}), "messages.1.content.0.input"),
     (assistant({"type": "tool_use", "id": "a", "input": {}}), "messages.1.content.0.name"),
     (assistant({"type": "thinking"}), "messages.1.content.0.thinking"),

@@ -69,10 +69,8 @@ def _tool(tool: JsonValue, index: int) -> JsonValue:
 
 def _messages(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
     shown: list[ContentPart] = []
-    for index, message in enumerate(messages):
-        parts = tuple(
-            part for place, each in enumerate(message.content) if (part := _part(each, index, place)) is not None
-        )
+    for message in messages:
+        parts = tuple(part for each in message.content if (part := _part(each)) is not None)
         extra = {key: value for key, value in message.extra.items() if key not in {NATIVE, THINKING_BLOCKS}}
         if message.role is ChatRole.TOOL:
             shown += [each for each in parts if not isinstance(each, TextPart)]
@@ -91,7 +89,7 @@ def _call(call: ToolCall) -> ToolCall:
     return replace(call, extra={key: value for key, value in call.extra.items() if key != NATIVE})
 
 
-def _part(part: ContentPart, message: int, place: int) -> ContentPart | None:
+def _part(part: ContentPart) -> ContentPart | None:
     if isinstance(part, TextPart | ImagePart):
         if NATIVE not in part.extra:
             return part
@@ -105,9 +103,7 @@ def _part(part: ContentPart, message: int, place: int) -> ContentPart | None:
             return TextPart(text=text)
     if kind in _OPENAI_PARTS:
         return OtherPart(data={key: value for key, value in part.data.items() if key != NATIVE})
-    raise _refusal(
-        f"messages.{message}.content.{place}", f"a block of type {kind!r} is understood by Anthropic's models only"
-    )
+    raise _refusal("messages", f"a block of type {kind!r} is understood by Anthropic's models only")
 
 
 def _texts(block: Mapping[str, JsonValue]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anthropic
+import anyio
 import httpx2
 import pytest
 from anyio import to_thread
@@ -177,6 +178,7 @@ async def test_conversation_reaches_other_servers_in_their_words(both: Served, u
         "max_tokens": 400,
         "stop": ["END"],
         "temperature": 0.5,
+        "top_k": 5,
         "tools": [{"type": "function", "function": function}],
         "tool_choice": {"type": "function", "function": {"name": "weather"}},
         "reasoning_effort": "medium",
@@ -388,3 +390,30 @@ async def test_our_key_is_never_echoed(both: Served) -> None:
     with pytest.raises(anthropic.AuthenticationError, match="refused the key that is set for it") as caught:
         await create(both, model="claude-bad-key")
     assert "upstream-secret" not in json.dumps(caught.value.body)
+
+
+async def test_beta_namespace_of_the_client(both: Served, claude: AnthropicServer) -> None:
+    def ask() -> tuple[Any, int]:
+        with both.anthropic() as client:
+            asked: Any = {"model": "claude-echo", "messages": ASK, "betas": ["context-management-2025-06-27"]}
+            counted = client.beta.messages.count_tokens(**asked).input_tokens
+            return client.beta.messages.create(max_tokens=9, context_management={"edits": []}, **asked), counted
+
+    message, counted = await to_thread.run_sync(ask)
+    assert (message.content[0].text, counted > 0) == ("say it again ", True)
+    assert claude.messages[-1].headers["anthropic-beta"] == "context-management-2025-06-27"
+    assert claude.messages[-1].json["context_management"] == {"edits": []}
+
+
+async def test_client_that_leaves_ends_the_call_to_anthropic(both: Served, claude: AnthropicServer) -> None:
+    def leave() -> None:
+        with (
+            both.anthropic() as client,
+            client.messages.stream(model="claude-stall", max_tokens=9, messages=ASK) as stream,
+        ):
+            assert next(iter(stream.text_stream)) == "begun "
+
+    await to_thread.run_sync(leave)
+    with anyio.fail_after(2):
+        while claude.messages[-1].left_at_s is None or both.gateway.face.slots.taken:
+            await anyio.sleep(0.005)

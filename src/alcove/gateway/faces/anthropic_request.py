@@ -1,7 +1,7 @@
 """Anthropic's Messages request, read (reference of the Messages API, version 2023-06-01, as its SDK 2.14 of November 2026 has it).
 
-What chat completions has a name for gets that name, so that every model understands it; the rest is kept under `NATIVE` for
-Anthropic's own servers.
+What chat completions has a name for gets that name, so that every model understands it; what only Anthropic knows is kept under
+`NATIVE` for its own servers; fields that neither knows go to whichever server answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,12 @@ _KNOWN = (
     "model", "messages", "system", "stream", "max_tokens", "stop_sequences", "temperature", "top_p", "tools", "tool_choice",
     "output_config", "collections",
 )  # fmt: skip
+_NATIVE = frozenset(
+    {
+        "thinking", "metadata", "service_tier", "container", "context_management", "mcp_servers", "cache_control", "diagnostics",
+        "inference_geo", "speed", "user_profile_id", "betas", NATIVE,
+    }
+)  # fmt: skip
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "xhigh"}
 _MEDIUM_BUDGET, _HIGH_BUDGET = 4096, 16_384
@@ -50,7 +56,10 @@ def messages_request(data: Fields, *, beta: Sequence[str] = (), is_counted_only:
     max_tokens = maybe_count(data, "max_tokens")
     if max_tokens is None and not is_counted_only:
         refuse("max_tokens", "must be the most tokens the answer may have")
-    extra: dict[str, JsonValue] = {} if max_tokens is None else {"max_tokens": max_tokens}
+    rest = without(data, *_KNOWN)
+    extra = {key: value for key, value in rest.items() if key not in _NATIVE}
+    if max_tokens is not None:
+        extra["max_tokens"] = max_tokens
     for key in ("temperature", "top_p"):
         number = maybe_number(data, key)
         if number is not None:
@@ -64,7 +73,7 @@ def messages_request(data: Fields, *, beta: Sequence[str] = (), is_counted_only:
     if tools:
         extra["tools"] = [_tool(each, f"tools.{index}") for index, each in enumerate(tools)]
     extra.update(_tool_choice(maybe_object(data, "tool_choice")))
-    native = without(data, *_KNOWN)
+    native = {key: value for key, value in rest.items() if key in _NATIVE}
     output = maybe_object(data, "output_config") or {}
     extra.update(_output(output, maybe_object(data, "thinking")))
     if left := without(output, "format"):

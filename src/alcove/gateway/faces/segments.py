@@ -38,6 +38,7 @@ class Segment:
         logprobs: For text: the log probabilities that came with it, as chat completions has them.
         citations: For text: what Anthropic says it rests on.
         is_open: Whether more may come.
+        comes_by_turns: Whether something else came while it was not whole; it then ends with the answer.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Segment:
     logprobs: list[JsonValue] = field(default_factory=list)
     citations: list[JsonValue] = field(default_factory=list)
     is_open: bool = True
+    comes_by_turns: bool = False
     _pieces: list[str] = field(default_factory=list)
 
     @property
@@ -160,9 +162,13 @@ class Segments:
     def _leave(self, coming: Segment) -> None:
         """Ends what is open and whole, now that another segment gets more."""
         if self._open and (len(self._open) > 1 or self._open[0] is not coming):
-            left = [each for each in self._open if each is not coming and each.is_whole]
-            for each in left:
-                self._end(each)
+            for each in self._open:
+                if each is coming or each.comes_by_turns:
+                    continue
+                if each.is_whole:
+                    self._end(each)
+                else:
+                    each.comes_by_turns = True  # looked at once only: its text may be long, and the turns many
             self._open = [each for each in self._open if each.is_open]
 
     def _end(self, segment: Segment) -> None:

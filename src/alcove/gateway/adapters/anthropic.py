@@ -274,6 +274,15 @@ class AnthropicUpstream:
         """Gives what refuses to embed."""
         return NoEmbedding(info)
 
+    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:  # noqa: ARG002
+        """Refuses: what is sent as it is is of OpenAI's protocol.
+
+        Raises:
+            InvalidRequest: Always.
+        """
+        detail = f"{self.server.name!r} speaks Anthropic's protocol, which has nothing like {path}."
+        raise InvalidRequest(detail)
+
     async def list_models(self) -> Sequence[ListedModel]:
         """Asks the server which models it has, page by page.
 

@@ -220,7 +220,7 @@ async def test_images_and_documents(both: Served, upstream: OpenAiServer, claude
         {"type": "image_url", "image_url": {"url": "https://e.org/i.png"}},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
         {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PIXEL}"}},
-        {"type": "text", "text": "b\nsome text"},
+        {"type": "text", "text": "some text"},
         {"type": "text", "text": "look"},
     ]
 

@@ -3,11 +3,13 @@
 import contextlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alcove.gateway.adapters.anthropic import written
 from alcove.gateway.adapters.anthropic_request import message_body
 from alcove.gateway.adapters.anthropic_stream import EventReader, NotAnEvent
 from alcove.gateway.adapters.anthropic_thinking import ModelTraits
@@ -395,6 +397,57 @@ def test_plain_leaves_nothing_of_anthropics_behind() -> None:
     left = plain(request)
     assert NATIVE not in str(left)
     assert left.extra["seed"] == 1
+
+
+def test_text_of_documents_is_seen_by_filters_and_goes_back_into_its_document() -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "my number is 42"}
+    document = {"type": "document", "source": source, "title": "t", "citations": {"enabled": True}}
+    wire = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": [document, {"type": "text", "text": "and?"}]}],
+    }
+    request = messages_request(json.loads(json.dumps(wire)))
+    assert request.question == "my number is 42\nand?"
+    hidden = [
+        replace(each, text=each.text.replace("42", "*"))
+        for each in request.messages[0].content
+        if isinstance(each, TextPart)
+    ]
+    request = replace(request, messages=(replace(request.messages[0], content=tuple(hidden)),))
+    sent = message_body(request, model="m", traits=ModelTraits())["messages"]
+    assert json.loads(json.dumps(sent))[0]["content"][0] == {**document, "source": {**source, "data": "my number is *"}}
+
+
+def test_instructions_between_messages_stay_there_at_anthropic() -> None:
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "b"},
+    ]
+    wire = {"model": "m", "max_tokens": 9, "system": "Be kind.", "messages": messages}
+    request = messages_request(json.loads(json.dumps(wire)))
+    assert message_body(request, model="m", traits=ModelTraits()) == wire
+    assert [each.role.value for each in request.messages] == ["system", "user", "system", "user"]
+
+
+def test_numbers_that_no_json_can_hold_are_null() -> None:
+    call = ToolCallDelta(index=0, id="c", name="f", arguments='{"a":1e999}')
+    whole = WholeMessage(HEAD)
+    whole.take(Delta(tool_calls=(call,)))
+    assert json.loads(whole.body(Answer()), parse_constant=_fail)["content"][0]["input"] == {"a": None}
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":1e999}'}}],
+    }
+    request = chat_call({"model": "m", "messages": [{"role": "user", "content": "x"}, message]}).request
+    body = json.loads(written(message_body(request, model="m", traits=ModelTraits())), parse_constant=_fail)
+    assert body["messages"][1]["content"][0]["input"] == {"a": None}
+
+
+def _fail(constant: str) -> None:
+    raise AssertionError(constant)
 
 
 def test_errors_end_each_stream_in_its_own_form() -> None:

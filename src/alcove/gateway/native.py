@@ -27,6 +27,9 @@ NATIVE = "anthropic"
 BETA = "anthropic_beta"
 """The key below it, in a request's, for the beta features the client asked for: a list of names."""
 
+DOCUMENT = "document"
+"""The key below it, in a text part's, for the document whose text the part is: its block, without that text."""
+
 THINKING_BLOCKS = "thinking_blocks"
 """The key in a message's `extra` for thinking with its signature, which Anthropic wants back: a list of its blocks."""
 

@@ -131,7 +131,7 @@ class AnthropicChatModel:
         body = message_body(request, model=self.upstream_id, traits=self.known.of(self.upstream_id))
         body["stream"] = True
         headers = with_context(self.headers, request, context.request_id)
-        response = await self.server.send("POST", self.url, headers, pydantic_core.to_json(body))
+        response = await self.server.send("POST", self.url, headers, written(body))
         reader = EventReader()
         try:
             async with aclosing(_batches(response)) as batches:
@@ -185,6 +185,11 @@ async def _read_off(response: TransportResponse) -> None:
     with anyio.move_on_after(_LAST_BYTES_S):
         while not response.is_at_end and await response.read_some():
             pass
+
+
+def written(body: Mapping[str, JsonValue]) -> bytes:
+    """Gives a request's JSON; numbers too large for JSON, which a model may have written as arguments of a tool, are null."""
+    return pydantic_core.to_json(body, inf_nan_mode="null")
 
 
 def with_context(headers: Mapping[str, str], request: ChatRequest, request_id: str) -> Mapping[str, str]:
@@ -312,7 +317,7 @@ class AnthropicUpstream:
             AlcoveError: When it does not answer, or refuses.
         """
         body = message_body(request, model=upstream_id, traits=self.known.of(upstream_id))
-        asked = pydantic_core.to_json({key: value for key, value in body.items() if key not in _NOT_COUNTED})
+        asked = written({key: value for key, value in body.items() if key not in _NOT_COUNTED})
         headers = with_context(self.server.headers(accept="application/json"), request, request_id)
         response = await self.server.send("POST", self.server.url("/v1/messages/count_tokens"), headers, asked)
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pydantic_core
 
-from alcove.gateway.native import NATIVE, THINKING_BLOCKS, native_of
+from alcove.gateway.native import DOCUMENT, NATIVE, THINKING_BLOCKS, native_of
 from alcove.kernel.chat import (
     ChatMessage,
     ChatRole,
@@ -96,11 +96,19 @@ def _short(blocks: list[Block]) -> JsonValue:
 def _block(part: ContentPart, path: str) -> Block | None:
     match part:
         case TextPart():
-            return {"type": "text", "text": part.text, **_rest(part.extra)} if part.text else None
+            return _text(part) if part.text else None
         case ImagePart():
             return {"type": "image", "source": _image_source(part.url, path), **_rest(part.extra)}
         case OtherPart():
             return _other(part.data, path)
+
+
+def _text(part: TextPart) -> Block:
+    document = native_of(part.extra).get(DOCUMENT)
+    source = document.get("source") if isinstance(document, Mapping) else None
+    if isinstance(document, Mapping) and isinstance(source, Mapping):
+        return {**document, "source": {**source, "data": part.text}}
+    return {"type": "text", "text": part.text, **_rest(part.extra)}
 
 
 def _rest(extra: Mapping[str, JsonValue]) -> Block:

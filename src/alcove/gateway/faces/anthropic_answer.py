@@ -218,4 +218,4 @@ class WholeMessage:
         message.update(stop_json(answer))
         message["usage"] = usage_json(answer)
         message.update(grounds_json(answer.sources, answer.citations, self.head.trace_id))
-        return pydantic_core.to_json(message)
+        return pydantic_core.to_json(message, inf_nan_mode="null")  # a model may write numbers that no JSON can hold

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pydantic_core
 
 from alcove.gateway.faces.fields import Fields, a_text, an_object, maybe_text, refuse, without
-from alcove.gateway.native import NATIVE, THINKING_BLOCKS
+from alcove.gateway.native import DOCUMENT, NATIVE, THINKING_BLOCKS
 from alcove.kernel.chat import ChatMessage, ChatRole, ContentPart, ImagePart, JsonValue, OtherPart, TextPart, ToolCall
 
 _THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -111,8 +111,11 @@ def _image(block: Fields, path: str) -> ContentPart:
     return OtherPart(data=block)
 
 
-def _document(block: Fields, path: str) -> OtherPart:
+def _document(block: Fields, path: str) -> ContentPart:
     source = an_object(block.get("source"), f"{path}.source")
+    if source.get("type") == "text":  # as text, so that filters see it
+        rest = {**block, "source": without(source, "data")}
+        return TextPart(text=a_text(source, "data", f"{path}.source"), extra={NATIVE: {DOCUMENT: rest}})
     if source.get("type") != "base64":
         return OtherPart(data=block)
     media_type = a_text(source, "media_type", f"{path}.source")

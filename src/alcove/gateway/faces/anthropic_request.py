@@ -20,6 +20,7 @@ from alcove.gateway.faces.fields import (
     maybe_object,
     maybe_text,
     model_id,
+    one_answer,
     refuse,
     without,
 )
@@ -53,6 +54,7 @@ def messages_request(data: Fields, *, beta: Sequence[str] = (), is_counted_only:
         InvalidRequest: When it cannot be understood; names the field.
     """
     model = model_id(data)
+    one_answer(data, "n")
     max_tokens = maybe_count(data, "max_tokens")
     if max_tokens is None and not is_counted_only:
         refuse("max_tokens", "must be the most tokens the answer may have")

@@ -9,6 +9,7 @@ from alcove.gateway.faces.fields import (
     maybe_flag,
     maybe_object,
     model_id,
+    one_answer,
     refuse,
     without,
 )
@@ -17,7 +18,6 @@ from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue
 _READ = (
     "model", "prompt", "stream", "stream_options", "suffix", "echo", "n", "best_of", "logprobs", "collections",
 )  # fmt: skip
-_ONE_ANSWER = "only one answer per request is supported here; send the request as often as you want answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,7 @@ def completion_call(data: Fields) -> CompletionCall:
         refuse("echo", "chat models do not repeat their prompt; put it before the answer yourself")
     if data.get("suffix"):
         refuse("suffix", "chat models do not fill in text before a suffix; say in the prompt what is to follow")
-    for key in ("n", "best_of"):
-        if (maybe_count(data, key) or 1) != 1:
-            refuse(key, _ONE_ANSWER)
+    one_answer(data, "n", "best_of")
     is_streaming = maybe_flag(data, "stream") is True
     options = maybe_object(data, "stream_options")
     if options is not None and not is_streaming:

@@ -108,6 +108,13 @@ def collections(data: Fields) -> tuple[str, ...]:
     return tuple(names)
 
 
+def one_answer(data: Fields, *keys: str) -> None:
+    """Refuses to give several answers to one request."""
+    for key in keys:
+        if (maybe_count(data, key) or 1) != 1:
+            refuse(key, "only one answer per request is supported here; send the request as often as you want answers")
+
+
 def without(data: Fields, *known: str) -> dict[str, JsonValue]:
     """Gives the fields that are not among the known ones."""
     return {key: value for key, value in data.items() if key not in known}

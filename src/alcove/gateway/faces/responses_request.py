@@ -21,6 +21,7 @@ from alcove.gateway.faces.fields import (
     maybe_object,
     maybe_text,
     model_id,
+    one_answer,
     refuse,
     without,
 )
@@ -75,6 +76,7 @@ def responses_call(data: Fields) -> ResponsesCall:
             refuse(key, message)
     if maybe_flag(data, "background"):
         refuse("background", "answers are given while the request waits; leave this out, and stream")
+    one_answer(data, "n")
     messages = input_messages(data.get("input"))
     instructions = maybe_text(data, "instructions")
     if instructions:

@@ -17,6 +17,10 @@ from alcove.kernel.chat import Answer, Delta, JsonValue, Usage
 from alcove.kernel.errors import AlcoveError
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+_TEXT = (
+    b"event: content_block_delta\n"
+    b'data: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":%b}}\n\n'
+)
 _STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -161,6 +165,9 @@ class MessageWriter:
 
     def events(self, delta: Delta) -> bytes:
         """Gives the events for a delta, none when it holds nothing for the client yet."""
+        longer = self._segments.more_text(delta)
+        if longer is not None:
+            return _TEXT % (longer.place, dump(delta.content))
         steps = self._segments.take(delta)
         return b"".join([self._begin(), *map(self._step, steps)]) if steps else b""
 

@@ -16,6 +16,11 @@ from alcove.infra.problems import responses_error
 from alcove.kernel.chat import Answer, Delta, JsonValue, Usage
 from alcove.kernel.errors import AlcoveError
 
+_TEXT = (
+    b"event: response.output_text.delta\n"
+    b'data: {"type":"response.output_text.delta","sequence_number":%d,"item_id":"%b","output_index":%d,"content_index":%d,'
+    b'"delta":%b,"logprobs":[]}\n\n'
+)
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -99,6 +104,11 @@ class ResponseWriter:
 
     def events(self, delta: Delta) -> bytes:
         """Gives the events for a delta, none when it holds nothing for the client yet."""
+        longer = self._response.items.more_text(delta)
+        if longer is not None:
+            number, self._number = self._number, self._number + 1
+            at = longer.id.encode(), longer.place, len(longer.segments) - 1
+            return _TEXT % (number, *at, dump(delta.content))
         events = list(self._response.items.take(delta))
         return self._begin() + self._written(events) if events else b""
 

@@ -96,6 +96,11 @@ class Items:
         """Begins without segments."""
         self._segments = Segments(call_prefix=f"call_{self.answer_id}_")
 
+    def more_text(self, delta: Delta) -> Item | None:
+        """Takes a delta in that only makes the open text longer; gives its item, or None for any other delta."""
+        segment = self._segments.more_text(delta)
+        return None if segment is None else self._by_place[segment.place]
+
     def take(self, delta: Delta) -> Iterator[ItemEvent]:
         """Takes the next delta in."""
         for step in self._segments.take(delta):

@@ -118,6 +118,16 @@ class Segments:
     _calls: dict[int, Segment] = field(default_factory=dict)
     _waiting: dict[int, Segment] = field(default_factory=dict)
 
+    def more_text(self, delta: Delta) -> Segment | None:
+        """Takes a delta in that only makes the open text longer, as nearly all do; gives that text, or None for any other delta."""
+        if not delta.content or delta.reasoning or delta.tool_calls or delta.extra or len(self._open) != 1:
+            return None
+        segment = self._open[0]
+        if segment.kind is not Kind.TEXT:
+            return None
+        segment.add(delta.content)
+        return segment
+
     def take(self, delta: Delta) -> list[Step]:
         """Takes the next delta in."""
         more = delta.extra.get("delta") if delta.extra else None

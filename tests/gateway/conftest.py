@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import anthropic
 import anyio
 import httpx2
 import openai
@@ -17,12 +18,15 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alcove.gateway import api, openai_api
+from alcove.gateway.adapters.anthropic import AnthropicUpstreamFactory
 from alcove.gateway.adapters.fake import FakeUpstreamFactory
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.faces import anthropic_api, completions_api, responses_api
+from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import Deployment, DeploymentSettings, GatewaySettings, Provider
 from alcove.gateway.openai_api import ChatFace
@@ -52,6 +56,7 @@ from alcove.kernel.principal import Principal, Role
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import ListTraceSink
 from alcove.kernel.turn import Turn
+from tests.wire.anthropic_server import AnthropicServer
 from tests.wire.openai_server import OpenAiServer
 
 T = TypeVar("T")
@@ -198,7 +203,9 @@ class Doorkeeper:
         if scope["type"] == "http":
             state = scope.setdefault("state", {})
             state["request_id"] = "request-1"
-            given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
+            headers = dict(scope["headers"])
+            given = headers.get(b"x-api-key", headers.get(b"authorization", b"")).decode("latin-1")
+            given = given.removeprefix("Bearer ")
             if given in PEOPLE:
                 state["principal"] = PEOPLE[given]
             elif given:
@@ -239,6 +246,7 @@ async def open_gateway(
         Provider.FAKE: FakeUpstreamFactory(settings.http_limits()),
         Provider.OPENAI: TimedUpstreams(OpenAiUpstreamFactory, transports),
         Provider.OLLAMA: TimedUpstreams(OllamaUpstreamFactory, transports),
+        Provider.ANTHROPIC: TimedUpstreams(AnthropicUpstreamFactory, transports),
     }
     prices = PackagedPrices()
     directory = DeploymentDirectory(settings, store, cipher, factories, clock)
@@ -298,13 +306,15 @@ async def open_gateway(
                 "embedding_service": embedding,
                 "pass_through": pass_through,
                 "reranker": EmbeddingReranker(embedding),
+                "token_count": TokenCount(catalogue, directory),
             }
 
         app = FastAPI(lifespan=lifespan)
         app.include_router(api.router)
-        app.include_router(openai_api.router)
         app.include_router(passthrough_api.router)
         app.include_router(routing_api.router)
+        for protocol in (openai_api, anthropic_api, responses_api, completions_api):
+            app.include_router(protocol.router)
         install_error_handlers(app)
         yield Gateway(
             settings,
@@ -336,6 +346,10 @@ class Served:
         return httpx2.AsyncClient(
             base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=10, trust_env=False
         )
+
+    def anthropic(self, key: str = "sk-as-ada") -> anthropic.Anthropic:
+        http = httpx2.Client(trust_env=False, timeout=10)
+        return anthropic.Anthropic(base_url=self.url, api_key=key, max_retries=0, http_client=http)
 
     def openai(self, key: str = "sk-as-ada") -> openai.OpenAI:
         http = httpx2.Client(trust_env=False, timeout=10)
@@ -395,6 +409,20 @@ def served(settings: GatewaySettings) -> AbstractContextManager[Served]:
     return running(lambda: listening(settings))
 
 
+def settings_for_both(upstream: OpenAiServer, claude: AnthropicServer, **more: object) -> GatewaySettings:
+    """Gives settings with both fake servers, as the deployments `up` and `claude`."""
+    deployments = (
+        DeploymentSettings(name="up", base_url=upstream.base_url, api_key="sk-upstream-secret-1234"),  # type: ignore[arg-type]  # pydantic wraps it
+        DeploymentSettings(
+            name="claude",
+            provider=Provider.ANTHROPIC,
+            base_url=claude.base_url,
+            api_key="sk-ant-upstream-secret-1234",  # type: ignore[arg-type]
+        ),
+    )
+    return GatewaySettings(**{"deployments": deployments, "ollama_discovery": False, **more})  # type: ignore[arg-type]  # fields by name
+
+
 def settings_for(upstream: OpenAiServer, **more: object) -> GatewaySettings:
     """Gives settings with the fake server as the deployment `up`."""
     deployment = DeploymentSettings(name="up", base_url=upstream.base_url, api_key="sk-upstream-secret-1234")  # type: ignore[arg-type]  # pydantic wraps it
@@ -427,3 +455,30 @@ def serving(_serving: Served, upstream: OpenAiServer) -> Served:
     """A gateway that listens, over the fake server."""
     _serving.gateway.sink.traces.clear()
     return _serving
+
+
+@pytest.fixture(scope="module")
+def _claude() -> Iterator[AnthropicServer]:
+    with running(AnthropicServer) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def _both(_upstream: OpenAiServer, _claude: AnthropicServer) -> Iterator[Served]:
+    with served(settings_for_both(_upstream, _claude, keep_alive_s=0.3, read_timeout_s=2)) as house:
+        yield house
+
+
+@pytest.fixture
+def claude(_claude: AnthropicServer) -> AnthropicServer:
+    """A fake server of Anthropic's that remembers nothing of the test before."""
+    _claude.script.clear()
+    _claude.requests.clear()
+    return _claude
+
+
+@pytest.fixture
+def both(_both: Served, upstream: OpenAiServer, claude: AnthropicServer) -> Served:
+    """A gateway that listens, over both fake servers."""
+    _both.gateway.sink.traces.clear()
+    return _both

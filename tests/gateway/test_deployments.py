@@ -25,6 +25,7 @@ from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import AlreadyExists, Conflict, InvalidRequest, ModelNotFound, NotFound
 from alcove.kernel.principal import Principal
 from tests.gateway.conftest import Gateway, MemoryDeployments, Served, open_gateway
+from tests.wire.anthropic_server import AnthropicServer
 from tests.wire.openai_server import OpenAiServer, whole
 
 KEY = "sk-upstream-secret-1234"
@@ -467,3 +468,31 @@ async def test_memory_store_keeps_what_it_is_given(row: Deployment) -> None:
 
 async def test_sql_store_keeps_what_it_is_given(database: Database, row: Deployment) -> None:
     await check_store(SqlDeploymentStore(database), row)
+
+
+async def test_anthropics_server_is_added_tested_and_asked(gateway: Gateway, root: Principal, ada: Principal) -> None:
+    async with AnthropicServer() as claude:
+        for suffix in ("", "/v1"):  # both forms of its address are in use
+            data = DeploymentCreate(
+                name=f"claude{len(suffix)}",
+                provider=Provider.ANTHROPIC,
+                base_url=claude.base_url + suffix,
+                api_key=SecretStr(KEY),
+            )
+            card = await gateway.deployments.create(data, root)
+            tested = await gateway.deployments.test(card.id, root)
+            assert (tested.ok, tested.models[0], len(tested.models)) == (True, "claude-echo", len(set(tested.models)))
+        assert {each.path.partition("?")[0] for each in claude.requests} == {"/v1/models"}
+        assert all(each.headers["x-api-key"] == KEY for each in claude.requests)
+    info = await gateway.catalogue.model_info("claude-thinker", ada)
+    assert (info.provider, info.owned_by, info.kind) == ("anthropic_compatible", "claude0", "chat")
+    assert info.capabilities == ("tools", "vision", "reasoning")
+
+
+async def test_server_that_is_none_of_anthropics_is_told_apart(
+    gateway: Gateway, root: Principal, server: OpenAiServer
+) -> None:
+    data = DeploymentCreate(name="wrong", provider=Provider.ANTHROPIC, base_url=server.base_url.removesuffix("/v1"))
+    card = await gateway.deployments.create(data, root)
+    tested = await gateway.deployments.test(card.id, root)
+    assert (tested.ok, tested.detail) == (False, "no such path")

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from alcove.gateway.adapters.prices import PackagedPrices
-from alcove.gateway.adapters.profiles import PRICE_LISTS, kind_of, profile_of
+from alcove.gateway.adapters.profiles import PRICE_LISTS, kind_of, profile_of, rename
 from alcove.infra.http import Url
-from alcove.kernel.chat import Usage
+from alcove.kernel.chat import JsonValue, Usage
 from alcove.kernel.ports import ModelInfo
 
 USAGE = Usage(input_tokens=1_000_000, output_tokens=1_000_000, cached_input_tokens=500_000)
@@ -71,3 +71,13 @@ def test_vendor_is_known_by_its_host() -> None:
 )  # fmt: skip
 def test_kind_is_guessed_from_the_id(model_id: str, kind: str | None) -> None:
     assert kind_of(model_id) == kind
+
+
+def test_openai_is_told_the_longest_answer_under_its_newer_name() -> None:
+    for provider, expected in (("openai", {"max_completion_tokens": 5}), ("openai_compatible", {"max_tokens": 5})):
+        body: dict[str, JsonValue] = {"max_tokens": 5}
+        rename(body, provider)
+        assert body == expected
+    both: dict[str, JsonValue] = {"max_tokens": 5, "max_completion_tokens": 6}
+    rename(both, "openai")
+    assert both == {"max_tokens": 5, "max_completion_tokens": 6}

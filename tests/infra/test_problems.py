@@ -8,7 +8,15 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from alcove.infra.middleware import RequestContext
-from alcove.infra.problems import install_error_handlers, openai_error, problem, render, validation_error
+from alcove.infra.problems import (
+    anthropic_error,
+    install_error_handlers,
+    openai_error,
+    problem,
+    render,
+    responses_error,
+    validation_error,
+)
 from alcove.kernel import errors
 from alcove.kernel.errors import AlcoveError, FieldError, NotAuthenticated, NotFound, RateLimited, UpstreamError
 
@@ -29,6 +37,10 @@ def test_every_error_has_both_faces(kind: type[AlcoveError]) -> None:
     body: Any = openai_error(error)
     assert set(body["error"]) == {"message", "type", "param", "code"}
     assert body["error"]["message"] == shown.detail
+    other: Any = anthropic_error(error, request_id="r1")
+    assert (other["type"], other["error"]["message"], other["request_id"]) == ("error", shown.detail, "r1")
+    assert other["error"]["type"].endswith("_error") or error.status == 413
+    assert responses_error(error)["message"] == shown.detail
 
 
 def test_codes_tell_the_errors_of_the_kernel_apart() -> None:
@@ -57,6 +69,33 @@ def test_the_path_chooses_the_face(path: str, media_type: str) -> None:
         }
     else:
         assert (body["instance"], body["trace_id"], "errors" in body) == (path, "r1", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errors.InvalidRequest(), "invalid_request_error"),
+        (errors.NotAuthenticated(), "authentication_error"),
+        (errors.Forbidden(), "permission_error"),
+        (errors.ModelNotFound(), "not_found_error"),
+        (errors.TooLarge(), "request_too_large"),
+        (errors.Unprocessable(), "invalid_request_error"),
+        (errors.RateLimited(), "rate_limit_error"),
+        (errors.Overloaded(), "overloaded_error"),
+        (errors.Unavailable(), "api_error"),
+        (errors.UpstreamTimeout(), "timeout_error"),
+        (UpstreamError(status=529), "overloaded_error"),
+        (UpstreamError(status=402), "billing_error"),
+        (UpstreamError(), "api_error"),
+    ],
+)
+def test_anthropics_face_says_what_kind_of_error_it_is(error: AlcoveError, kind: str) -> None:
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        answer = render(error, path, request_id="r1")
+        body = json.loads(bytes(answer.body))
+        assert body == {"type": "error", "error": {"type": kind, "message": error.detail}, "request_id": "r1"}
+        assert (answer.status_code, answer.headers["request-id"]) == (error.status, "r1")
+    assert "request_id" not in json.loads(bytes(render(error, "/v1/messagesx").body))
 
 
 def test_headers_tell_what_to_do() -> None:

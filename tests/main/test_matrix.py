@@ -98,6 +98,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/models"): Rule("mine"),
     ("GET", "/v1/models/{model_id}"): Rule("own"),
     ("POST", "/v1/chat/completions"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
+    ("POST", "/v1/messages"): Rule("mine", {"model": "alcove/reader", "max_tokens": 9, "messages": QUESTION}),
+    ("POST", "/v1/messages/count_tokens"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
+    ("POST", "/v1/responses"): Rule("mine", {"model": "alcove/reader", "input": "Hello"}),
+    ("POST", "/v1/completions"): Rule("mine", {"model": "alcove/reader", "prompt": "Hello"}),
     ("POST", "/v1/embeddings"): Rule("mine", {"model": "alcove/minilm", "input": "Hello"}),
     ("POST", "/v1/moderations"): Rule("mine", {"model": "alcove/reader", "input": "Hello"}),
     ("POST", "/v1/images/generations"): Rule("mine", {"model": "alcove/reader", "prompt": "a cat"}),
@@ -385,6 +389,13 @@ async def test_the_things_of_others_cannot_be_named_in_bodies_and_queries(people
         ("POST", f"{chat}/messages/{ids['message_id']}/regenerate", {}),
         ("POST", f"{chat}/messages/{ids['message_id']}/stop", None),
         ("POST", "/v1/chat/completions", {**ask, "model": ids["model_id"]}),
+        ("POST", "/v1/messages", {**ask, "max_tokens": 9, "model": ids["model_id"]}),
+        ("POST", "/v1/messages/count_tokens", {**ask, "model": ids["model_id"]}),
+        ("POST", "/v1/responses", {"input": "x", "model": ids["model_id"]}),
+        ("POST", "/v1/completions", {"prompt": "x", "model": ids["model_id"]}),
+        ("POST", "/v1/messages", {**ask, "max_tokens": 9, "collections": [ids["collection_id"]]}),
+        ("POST", "/v1/responses", {"model": ask["model"], "input": "x", "collections": [ids["collection_id"]]}),
+        ("POST", "/v1/completions", {"model": ask["model"], "prompt": "x", "collections": [ids["collection_id"]]}),
         *(
             ("POST", "/v1/chat/completions", {**ask, "collections": [name]})
             for name in (ids["collection_id"], f"{MARK} papers", f"user-memory-{ids['user_id']}", "../x", "%", "*")

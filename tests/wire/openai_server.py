@@ -249,11 +249,11 @@ class OpenAiServer:
         self._connections += 1
         number = self._connections
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while (request := await _read_request(reader, number)) is not None:
+            while (request := await read_request(reader, number)) is not None:
                 self.requests.append(request)
                 is_list = request.path in {"/v1/models", "/api/tags"}
                 steps = self.script.pop(0) if self.script and not is_list else self._steps(request)
-                if not await _play(steps, request, reader, writer):
+                if not await play(steps, request, reader, writer):
                     break
         writer.close()
         with contextlib.suppress(OSError):
@@ -302,7 +302,7 @@ class OpenAiServer:
         )
 
 
-async def _read_request(reader: asyncio.StreamReader, number: int) -> Recorded | None:
+async def read_request(reader: asyncio.StreamReader, number: int) -> Recorded | None:
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -314,7 +314,7 @@ async def _read_request(reader: asyncio.StreamReader, number: int) -> Recorded |
     return Recorded(method, path, headers, body, number, time.monotonic())
 
 
-async def _play(
+async def play(
     steps: Sequence[Step], request: Recorded, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
     """Does the steps; tells whether the connection can go on."""

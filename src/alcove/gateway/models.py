@@ -22,6 +22,7 @@ class Provider(StrEnum):
 
     OPENAI = "openai"
     OLLAMA = "ollama"
+    ANTHROPIC = "anthropic"
     FAKE = "fake"
 
 
@@ -41,7 +42,7 @@ class Deployment:
         id: Row id; for those of settings and discovery, a word and the name.
         name: Short name, unique; `name/model` is a model id that always works.
         provider: The protocol it speaks.
-        base_url: Its address; for `openai` up to and including `/v1`, for `ollama` without.
+        base_url: Its address; for `openai` up to and including `/v1`, for others without.
         models: The models to offer; empty for all it lists.
         is_enabled: Whether it is used.
         source: Where it comes from.
@@ -126,10 +127,10 @@ class DeploymentSettings(BaseModel):
     """Short name; `name/model` is a model id that always works. Letters, digits, `.`, `_`, `-`; up to 63."""
 
     provider: Provider = Provider.OPENAI
-    """Protocol: `openai` for any server with OpenAI's API, `ollama` for Ollama; `fake` is built in, for tests and demos."""
+    """Protocol: `openai` for any server with OpenAI's API, `ollama` for Ollama, `anthropic` for Anthropic's Messages API; `fake` is built in, for tests and demos."""
 
     base_url: str
-    """Address; for `openai` up to and including `/v1`, for `ollama` without a path."""
+    """Address; for `openai` up to and including `/v1`, for `ollama` and `anthropic` without it."""
 
     api_key: SecretStr | None = None
     """Key to send to it, if it wants one."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import pydantic_core
 
 from alcove.gateway.openai_request import tool_call_json
+from alcove.infra.problems import openai_error
 from alcove.kernel.chat import Answer, Citation, Delta, JsonValue, Source, ToolCallDelta, Usage
+from alcove.kernel.errors import AlcoveError
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -112,6 +114,15 @@ class ChunkWriter:
             if self.wants_usage
             else b'},"logprobs":null,"finish_reason":null}]}\n\n'
         )
+
+    @property
+    def keep_alive(self) -> bytes:
+        """Gives a comment."""
+        return KEEP_ALIVE
+
+    def failed(self, error: AlcoveError) -> bytes:
+        """Gives the error, and no mark of the end."""
+        return event(openai_error(error))
 
     def events(self, delta: Delta) -> bytes:
         """Gives the events for a delta, none when it holds nothing for the client yet."""

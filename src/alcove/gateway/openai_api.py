@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from alcove.gateway.body import read_body
 from alcove.gateway.embedding import EmbeddingRequest, EmbeddingService
 from alcove.gateway.models import GatewaySettings
 from alcove.gateway.openai_answer import AnswerHead, ChunkWriter, whole_answer
@@ -27,7 +28,7 @@ from alcove.gateway.relay import AnswerRelay
 from alcove.gateway.service import ModelCatalogue
 from alcove.gateway.slots import AnswerSlots
 from alcove.infra.web import PrincipalDep, RequestIdDep, principal
-from alcove.kernel.errors import AlcoveError, TooLarge
+from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import DEFAULT_MODEL, ModelInfo
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.turn import Turn
@@ -71,7 +72,7 @@ class ChatCompletions:
         state = scope.get("state", {})
         who = principal(Request(scope))
         face = cast("ChatFace", state["chat_face"])
-        body = await _read_body(receive, face.settings.max_body_bytes)
+        body = await read_body(receive, face.settings.max_body_bytes)
         if body is None:
             return
         call = parse_chat(body)
@@ -109,24 +110,6 @@ async def _send_whole(turn: Turn, head: AnswerHead, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _read_body(receive: Receive, max_bytes: int) -> bytes | None:
-    """Gives the request's body; None when the client left before it was whole."""
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > max_bytes:
-            detail = f"The request body is larger than {max_bytes:,} bytes."
-            raise TooLarge(detail, headers={"connection": "close"})
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class ChatBody(BaseModel):

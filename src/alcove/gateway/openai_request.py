@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-import pydantic_core
-
+from alcove.gateway.body import json_object
+from alcove.gateway.native import NATIVE, plain
 from alcove.kernel.chat import (
     ChatMessage,
     ChatRequest,
@@ -51,15 +51,7 @@ def parse_chat(body: bytes) -> ChatCall:
     Raises:
         InvalidRequest: When it cannot be understood; names the field.
     """
-    try:
-        data = pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        detail = f"The body is not valid JSON: {error}"
-        raise InvalidRequest(detail) from None
-    if not isinstance(data, dict):
-        detail = "The body must be a JSON object."
-        raise InvalidRequest(detail)
-    return chat_call(data)
+    return chat_call(json_object(body))
 
 
 def chat_call(data: Mapping[str, JsonValue]) -> ChatCall:
@@ -102,7 +94,12 @@ def chat_body(request: ChatRequest, *, model: str) -> dict[str, JsonValue]:
     Args:
         request: What is asked; its sources must be in its messages already.
         model: The model's id at the server.
+
+    Raises:
+        InvalidRequest: When it holds something that only another protocol has words for.
     """
+    if NATIVE in request.extra:
+        request = plain(request)
     return {"model": model, "messages": [_message_json(each) for each in request.messages], **request.extra}
 
 

@@ -7,18 +7,40 @@ streams alive with comments, and gives up on clients that take nothing. It lives
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from starlette.types import Receive, Send
 
-from alcove.gateway.openai_answer import KEEP_ALIVE, ChunkWriter, event
-from alcove.infra.problems import openai_error
+from alcove.kernel.chat import Answer, Delta
 from alcove.kernel.errors import AlcoveError, InternalError
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.turn import Turn
 
 log = structlog.get_logger(__name__)
+
+
+class AnswerWriter(Protocol):
+    """Writes the events of a stream, in the form of one protocol."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """Gives what is sent when there has been nothing to send for a while."""
+        ...
+
+    def events(self, delta: Delta) -> bytes:
+        """Gives the events for a delta, none when it holds nothing for the client yet."""
+        ...
+
+    def end(self, answer: Answer) -> bytes:
+        """Gives the last events of an answer that is whole."""
+        ...
+
+    def failed(self, error: AlcoveError) -> bytes:
+        """Gives the last events of an answer that broke off."""
+        ...
 
 
 class _ClientGone(Exception):
@@ -42,17 +64,21 @@ class AnswerRelay:
         receive: The client's messages; its request has been read.
         send: What goes to the client.
         writer: Writes the events of a stream; None for an answer in one piece.
-        keep_alive_s: Silence after which a comment is sent.
+        keep_alive_s: Silence after which a sign of life is sent.
         slow_client_s: How long the client may take nothing.
+        headers: Further header fields of a stream.
+        collect: Is shown each delta of an answer in one piece, where `turn.answer` does not say enough.
     """
 
     runner: TurnRunner
     turn: Turn
     receive: Receive
     send: Send
-    writer: ChunkWriter | None
+    writer: AnswerWriter | None
     keep_alive_s: float
     slow_client_s: float
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    collect: Callable[[Delta], object] | None = None
     is_gone: bool = False
     _has_begun: bool = False
     _is_sending: bool = False
@@ -76,16 +102,17 @@ class AnswerRelay:
             return
         if isinstance(error, InternalError):
             log.error("answer_failed", trace_id=self.turn.trace_id, exc_info=error)
-        if not self._has_begun:
+        if not self._has_begun or self.writer is None:
             raise error
-        await self._write(event(openai_error(error)), is_last=True)
+        await self._write(self.writer.failed(error), is_last=True)
 
     async def _answer(self) -> AlcoveError | None:
         deltas = self.runner.stream(self.turn)
         try:
             if self.writer is None:
-                async for _ in deltas:
-                    pass
+                async for delta in deltas:
+                    if self.collect is not None:
+                        self.collect(delta)
                 return None
             async for delta in deltas:
                 data = self.writer.events(delta)
@@ -105,7 +132,8 @@ class AnswerRelay:
         self._sent_at_s = time.monotonic()
         if not self._has_begun:
             self._has_begun = True
-            headers = [*_STREAM_HEADERS, (b"x-trace-id", self.turn.trace_id.encode()), *self.turn.context.headers]
+            trace_id = (b"x-trace-id", self.turn.trace_id.encode())
+            headers = [*_STREAM_HEADERS, trace_id, *self.headers, *self.turn.context.headers]
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": not is_last})
         self._is_sending = False
@@ -138,6 +166,6 @@ class AnswerRelay:
         elif self.writer is not None and silent_s >= self.keep_alive_s:
             try:
                 async with asyncio.timeout(self.slow_client_s):
-                    await self._write(KEEP_ALIVE)
+                    await self._write(self.writer.keep_alive)
             except TimeoutError:
                 raise _ClientGone from None

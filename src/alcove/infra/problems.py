@@ -1,6 +1,7 @@
-"""The two faces of an error on the wire; the only place where errors are rendered.
+"""The faces of an error on the wire; the only place where errors are rendered.
 
-`/api/*` answers RFC 9457 problem details, the OpenAI-compatible `/v1/*` answers OpenAI's error object.
+`/api/*` answers RFC 9457 problem details, the OpenAI-compatible `/v1/*` answers OpenAI's error object, and `/v1/messages` that of
+Anthropic.
 """
 
 import math
@@ -21,6 +22,8 @@ from alcove.kernel.errors import (
     InvalidRequest,
     NotAuthenticated,
     NotFound,
+    Overloaded,
+    RateLimited,
     TooLarge,
     UpstreamError,
 )
@@ -28,6 +31,20 @@ from alcove.kernel.errors import (
 log = structlog.get_logger(__name__)
 
 _TYPE_BASE = "https://alcove.invalid/errors/"
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_SERVER_ERROR = 500
 
 
 class ProblemField(BaseModel):
@@ -73,6 +90,19 @@ def openai_error(error: AlcoveError) -> dict[str, object]:
     return {"error": {"message": error.detail, "type": error.type, "param": param, "code": code}}
 
 
+def anthropic_error(error: AlcoveError, *, request_id: str | None = None) -> dict[str, object]:
+    """Gives an error as the body Anthropic's clients understand; what kind it is follows from its status, as it does there."""
+    other = "api_error" if error.status >= _SERVER_ERROR else "invalid_request_error"
+    kind = "overloaded_error" if isinstance(error, Overloaded) else _ANTHROPIC_TYPES.get(error.status, other)
+    return {"type": "error", "error": {"type": kind, "message": error.detail}, "request_id": request_id}
+
+
+def responses_error(error: AlcoveError) -> dict[str, str]:
+    """Gives an error as it stands in an object of OpenAI's Responses API."""
+    is_limit = error.status == RateLimited.status
+    return {"code": "rate_limit_exceeded" if is_limit else "server_error", "message": error.detail}
+
+
 def error_headers(error: AlcoveError) -> dict[str, str]:
     """Gives the response headers that belong to an error."""
     headers = dict(error.headers)
@@ -88,13 +118,23 @@ def is_openai_path(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 
 
+def is_anthropic_path(path: str) -> bool:
+    """Tells whether a path is one of Anthropic's Messages API."""
+    return path == "/v1/messages" or path.startswith("/v1/messages/")
+
+
 def render(error: AlcoveError, path: str, *, request_id: str | None = None) -> Response:
     """Gives the response to an error, in the face of the path."""
     headers = error_headers(error)
+    if is_anthropic_path(path):
+        if request_id:
+            headers["request-id"] = request_id
+        body = anthropic_error(error, request_id=request_id)
+        return JSONResponse(body, status_code=error.status, headers=headers)
     if is_openai_path(path):
         return JSONResponse(openai_error(error), status_code=error.status, headers=headers)
-    body = problem(error, instance=path, trace_id=request_id).model_dump(mode="json", exclude_none=True)
-    return JSONResponse(body, status_code=error.status, headers=headers, media_type="application/problem+json")
+    details = problem(error, instance=path, trace_id=request_id).model_dump(mode="json", exclude_none=True)
+    return JSONResponse(details, status_code=error.status, headers=headers, media_type="application/problem+json")
 
 
 def validation_error(errors: list[Mapping[str, object]]) -> InvalidRequest:

@@ -10,6 +10,7 @@ import alcove
 from alcove.chats import api as chats_api
 from alcove.gateway import api as gateway_api
 from alcove.gateway import openai_api
+from alcove.gateway.faces import anthropic_api, completions_api, responses_api
 from alcove.gateway.limits import api as limits_api
 from alcove.gateway.passthrough import api as passthrough_api
 from alcove.gateway.routing import api as routing_api
@@ -36,6 +37,9 @@ _ROUTERS = {
         routing_api.router,
         limits_api.router,
         usage_api.router,
+        anthropic_api.router,
+        responses_api.router,
+        completions_api.router,
     ),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),

@@ -15,6 +15,7 @@ from alcove.chats.answers import Answers
 from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
+from alcove.gateway.adapters.anthropic import AnthropicUpstreamFactory
 from alcove.gateway.adapters.fake import FakeUpstreamFactory
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
@@ -22,6 +23,7 @@ from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.metered import MeteredSource
 from alcove.gateway.limits.service import LimitService
@@ -104,6 +106,7 @@ class House:
     pass_through: PassThroughService
     reranker: EmbeddingReranker
     limits: LimitService
+    token_count: TokenCount
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
@@ -267,6 +270,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             ),
             reranker=EmbeddingReranker(embedding_service),
             limits=LimitService(store=gateway.meter.store, allowances=AllowancesOfHouse(identity)),
+            token_count=TokenCount(gateway.catalogue, gateway.directory),
         )
 
 
@@ -317,6 +321,7 @@ async def _open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
             Provider.FAKE: FakeUpstreamFactory(options.http_limits()),
             Provider.OPENAI: TimedUpstreams(OpenAiUpstreamFactory, transports),
             Provider.OLLAMA: TimedUpstreams(OllamaUpstreamFactory, transports),
+            Provider.ANTHROPIC: TimedUpstreams(AnthropicUpstreamFactory, transports),
         },
         clock=ground.clock,
         prices=prices,

@@ -9,7 +9,7 @@ import pydantic_core
 from pydantic import BaseModel, ValidationError
 
 from alcove.gateway.adapters.openai_stream import ChunkReader, NotAChunk, usage_of
-from alcove.gateway.adapters.profiles import Profile, kind_of, profile_of
+from alcove.gateway.adapters.profiles import Profile, kind_of, profile_of, rename
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.openai_request import chat_body
@@ -92,6 +92,7 @@ class OpenAiChatModel:
 
     async def _ask(self, request: ChatRequest, context: CallContext) -> TransportResponse:
         body = chat_body(request, model=self.upstream_id)
+        rename(body, self.info.provider)
         body["stream"] = True
         headers = {**self.headers, "x-request-id": context.request_id} if context.request_id else self.headers
         if self.traits.takes_stream_options:

@@ -1,9 +1,11 @@
 """Differences between vendors, as data."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from alcove.infra.http import Url
+from alcove.kernel.chat import JsonValue
 from alcove.kernel.ports import ModelKind
 
 
@@ -15,11 +17,13 @@ class Profile:
         provider: OpenTelemetry's `gen_ai.provider.name`, where it has one.
         label: What people read.
         prices: The vendor's id in `genai-prices`; None where calls cost nothing, or where no price is known.
+        renamed: Fields of a chat request that have another name there.
     """
 
     provider: str
     label: str
     prices: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 FAKE = Profile(provider="fake", label="Fake models, for tests and demos")
@@ -27,7 +31,12 @@ OLLAMA = Profile(provider="ollama", label="Ollama")
 _OTHER = Profile(provider="openai_compatible", label="OpenAI-compatible server")
 
 _BY_HOST = {
-    "api.openai.com": Profile(provider="openai", label="OpenAI", prices="openai"),
+    "api.openai.com": Profile(
+        provider="openai",
+        label="OpenAI",
+        prices="openai",
+        renamed={"max_tokens": "max_completion_tokens"},  # its newer models refuse the older name
+    ),
     "openrouter.ai": Profile(provider="openrouter", label="OpenRouter", prices="openrouter"),
     "api.groq.com": Profile(provider="groq", label="Groq", prices="groq"),
     "api.deepseek.com": Profile(provider="deepseek", label="DeepSeek", prices="deepseek"),
@@ -59,6 +68,16 @@ _OTHER_KINDS: tuple[tuple[ModelKind, re.Pattern[str]], ...] = (
     ),
 )
 _UNSERVED = re.compile(r"sora|realtime|(^|[/_:-])(babbage|davinci)-", re.IGNORECASE)
+
+
+_RENAMED = {profile.provider: profile.renamed for profile in _BY_HOST.values() if profile.renamed}
+
+
+def rename(body: dict[str, JsonValue], provider: str) -> None:
+    """Gives the fields of a chat request the names that a vendor has for them."""
+    for name, there in _RENAMED.get(provider, {}).items():
+        if name in body and there not in body:
+            body[there] = body.pop(name)
 
 
 def profile_of(url: Url) -> Profile:

@@ -54,7 +54,7 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
         <TextInput
           label="Name"
           description="Short, without spaces. It stands before the names of its models, as in lab/llama."
-          placeholder={provider === "ollama" ? "ollama" : "openai"}
+          placeholder={provider}
           data-autofocus
           maxLength={120}
           {...form.getInputProps("name")}

@@ -6,6 +6,7 @@ export type DeploymentValues = { name: string; provider: Deployment["provider"];
 export const PROVIDERS: readonly { value: Deployment["provider"]; label: string; example: string }[] = [
   { value: "openai", label: "OpenAI-compatible", example: "https://api.example.com/v1" },
   { value: "ollama", label: "Ollama", example: "http://127.0.0.1:11434" },
+  { value: "anthropic", label: "Anthropic", example: "https://api.anthropic.com" },
 ];
 
 export const SOURCES: Record<Deployment["source"], { label: string; explanation: string }> = {

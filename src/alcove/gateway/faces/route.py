@@ -1,0 +1,148 @@
+"""A route that answers: plain ASGI, the same for every face.
+
+It reads the body, opens a turn, holds a slot, and lets `AnswerRelay` run it. What is particular to a protocol is in the `Reader`
+that it is given. As with chat completions, a second route of the same path, which is never reached, documents it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
+
+from fastapi import APIRouter, Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from alcove.gateway.body import json_object, read_body
+from alcove.gateway.openai_answer import AnswerHead
+from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.relay import AnswerRelay, AnswerWriter
+from alcove.infra.web import principal
+from alcove.kernel.chat import Answer, ChatRequest, Delta, JsonValue
+from alcove.kernel.errors import AlcoveError
+from alcove.kernel.ports import DEFAULT_MODEL
+
+
+class WholeAnswer(Protocol):
+    """Collects an answer, and writes it in one piece."""
+
+    def take(self, delta: Delta) -> None:
+        """Takes the next delta in."""
+        ...
+
+    def body(self, answer: Answer) -> bytes:
+        """Gives the JSON of the whole answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A request, read, with the form its answer is to have.
+
+    Attributes:
+        request: What is asked.
+        writer: Makes the writer of a stream.
+        whole: Makes the writer of an answer in one piece.
+    """
+
+    request: ChatRequest
+    writer: Callable[[AnswerHead], AnswerWriter]
+    whole: Callable[[AnswerHead], WholeAnswer]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """A request as it came.
+
+    Attributes:
+        data: Its JSON object.
+        headers: Its header fields, names in lower case; the last of those of one name.
+        request_id: Its id.
+    """
+
+    data: Mapping[str, JsonValue]
+    headers: Mapping[str, str]
+    request_id: str
+
+
+Reader = Callable[[Sent], Asked]
+"""Reads a request of one protocol.
+
+Raises:
+    InvalidRequest: When it cannot be understood; names the field.
+"""
+
+
+class FaceRoute:
+    """`POST` on one path."""
+
+    def __init__(self, path: str, read: Reader, *, names_request: bool = False) -> None:
+        """Make a route.
+
+        Args:
+            path: Where it answers.
+            read: Reads its requests.
+            names_request: Whether answers carry `request-id`, as Anthropic's do.
+        """
+        self._read = read
+        self._names_request = names_request
+        self.route = Route(path, self, methods=["POST"])
+
+    def add_to(self, router: APIRouter) -> None:
+        """Adds the route; before its documented twin, so that it is the one reached."""
+        router.routes.append(self.route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, piece by piece or whole.
+
+        Raises:
+            AlcoveError: Before anything has been sent; the application renders it.
+        """
+        scope["route"] = self.route  # as FastAPI's own routes do, for logs and metrics
+        state = scope.get("state", {})
+        who = principal(Request(scope))
+        face = cast("ChatFace", state["chat_face"])
+        request_id = str(state.get("request_id", ""))
+        body = await read_body(receive, face.settings.max_body_bytes)
+        if body is None:
+            return
+        asked = self._read(Sent(data=json_object(body), headers=_headers(scope), request_id=request_id))
+        if asked.request.model == DEFAULT_MODEL:
+            chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)
+            asked = replace(asked, request=replace(asked.request, model=chosen.info.id))
+        with face.slots.take(who.user_id):
+            turn = face.runner.open(asked.request, who, request_id=request_id)
+            turn.context = replace(turn.context, endpoint=self.route.path)
+            head = AnswerHead(trace_id=turn.trace_id, model=asked.request.model, created=int(time.time()))
+            is_streaming = asked.request.is_streaming
+            whole = asked.whole(head)
+            named = [(b"request-id", request_id.encode())] if self._names_request and request_id else []
+            relay = AnswerRelay(
+                runner=face.runner,
+                turn=turn,
+                receive=receive,
+                send=send,
+                writer=asked.writer(head) if is_streaming else None,
+                keep_alive_s=face.settings.keep_alive_s,
+                slow_client_s=face.settings.slow_client_s,
+                headers=named,
+                collect=None if is_streaming else whole.take,
+            )
+            try:
+                await relay.run()
+            except AlcoveError as error:
+                error.headers["x-trace-id"] = turn.trace_id
+                raise
+            if not is_streaming and not relay.is_gone:
+                await send_json(send, whole.body(turn.answer), [(b"x-trace-id", turn.trace_id.encode()), *named])
+
+
+async def send_json(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Sends an answer in one piece."""
+    always = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": [*always, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from alcove.gateway.cache.headers import cache_control, cache_headers
 from alcove.gateway.embedding import EmbeddingRequest, EmbeddingService
 from alcove.gateway.models import GatewaySettings
 from alcove.gateway.openai_answer import AnswerHead, ChunkWriter, whole_answer
@@ -79,7 +80,12 @@ class ChatCompletions:
             chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)
             call = replace(call, request=replace(call.request, model=chosen.info.id))
         with face.slots.take(who.user_id):
-            turn = face.runner.open(call.request, who, request_id=str(state.get("request_id", "")))
+            turn = face.runner.open(
+                call.request,
+                who,
+                request_id=str(state.get("request_id", "")),
+                cache_control=cache_control(scope["headers"]),
+            )
             head = AnswerHead(trace_id=turn.trace_id, model=call.request.model, created=int(time.time()))
             relay = AnswerRelay(
                 runner=face.runner,
@@ -105,6 +111,7 @@ async def _send_whole(turn: Turn, head: AnswerHead, send: Send) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-trace-id", turn.trace_id.encode()),
+        *cache_headers(turn.served),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 from starlette.types import Receive, Send
 
+from alcove.gateway.cache.headers import cache_headers
 from alcove.gateway.openai_answer import KEEP_ALIVE, ChunkWriter, event
 from alcove.infra.problems import openai_error
 from alcove.kernel.errors import AlcoveError, InternalError
@@ -105,7 +106,7 @@ class AnswerRelay:
         self._sent_at_s = time.monotonic()
         if not self._has_begun:
             self._has_begun = True
-            headers = [*_STREAM_HEADERS, (b"x-trace-id", self.turn.trace_id.encode())]
+            headers = [*_STREAM_HEADERS, (b"x-trace-id", self.turn.trace_id.encode()), *cache_headers(self.turn.served)]
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": not is_last})
         self._is_sending = False

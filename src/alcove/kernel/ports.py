@@ -81,6 +81,8 @@ class Served:
         upstream_model: The model's id there.
         cache: Which cache answered in its place.
         attempts: How many times a deployment was asked.
+        is_cache_missed: Whether a cache was asked and had no answer.
+        cache_age_s: Seconds since the cached answer was kept.
     """
 
     deployment: str = ""
@@ -88,6 +90,27 @@ class Served:
     upstream_model: str = ""
     cache: CacheKind = ""
     attempts: int = 0
+    is_cache_missed: bool = False
+    cache_age_s: float = 0.0
+
+
+class Shield(Protocol):
+    """Keeps what may not leave the house out of every call to a model, also out of those that composite models make.
+
+    It has one state for a whole turn: what was hidden in one call is known, and hidden alike, in the next.
+    """
+
+    async def conceal(self, request: ChatRequest) -> ChatRequest:
+        """Gives what the model may see: stand-ins in place of what is hidden."""
+        ...
+
+    def reveal(self, deltas: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
+        """Gives the answer with the stand-ins taken out again, wherever the stream cuts them."""
+        ...
+
+    def mask(self, text: str) -> str:
+        """Gives a text as it may be kept in a trace."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +124,8 @@ class CallContext:
         pricing: What calls cost.
         endpoint: The path that was asked, such as `/v1/messages`; empty for a chat of the page.
         served: Who serves the call; each call has its own.
+        cache_control: What the client wants of caches: `no-cache` (do not answer from one), `no-store` (do not keep the answer).
+        shield: What keeps things from models; None for nothing.
     """
 
     principal: Principal
@@ -109,6 +134,8 @@ class CallContext:
     pricing: Pricing = field(default_factory=NoPricing)
     endpoint: str = ""
     served: Served = field(default_factory=Served)
+    cache_control: frozenset[str] = frozenset()
+    shield: Shield | None = None
 
 
 class Model(Protocol):

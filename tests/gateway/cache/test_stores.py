@@ -79,7 +79,13 @@ async def test_memory_forgets_at_the_end_of_the_time_and_the_longest_unasked_fir
     await cache.put([entry(key, value=bytes(400)) for key in "abc"], 60)
     await cache.get(["a"])
     await cache.put([entry("d", value=bytes(400)), entry("huge", value=bytes(10_000))], 60)
-    assert [each is not None for each in await cache.get(["a", "b", "c", "d", "huge"])] == [True, False, True, True, False]
+    assert [each is not None for each in await cache.get(["a", "b", "c", "d", "huge"])] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
     clock.advance(60)
     assert (await cache.get(["a"]))[0] is None
     assert (await cache.neighbours("n")).keys == ()

@@ -24,6 +24,8 @@ class CacheCollector(Collector):
         for name, value in (("hit", counts.hits), ("semantic", counts.semantic_hits), ("miss", counts.misses)):
             found.add_metric((name,), value)
         yield found
-        away = CounterMetricFamily("alcove_cache_failures", "Times the cache did not answer; requests went on without it")
+        away = CounterMetricFamily(
+            "alcove_cache_failures", "Times the cache did not answer; requests went on without it"
+        )
         away.add_metric((), counts.failures)
         yield away

@@ -92,5 +92,3 @@ def _pieces(text: str) -> list[str]:
 def _plain(value: "dict[str, JsonValue] | object") -> dict[str, pydantic.JsonValue]:
     found = pydantic_core.from_json(pydantic_core.to_json(value))
     return found if isinstance(found, dict) else {}
-
-

@@ -43,6 +43,7 @@ class Rule:
 CHAT, MESSAGE = "/api/v1/chats/{chat_id}", "/api/v1/chats/{chat_id}/messages/{message_id}"
 COLLECTION, DOCUMENT = "/api/v1/knowledge/collections/{collection_id}", "/api/v1/knowledge/documents/{document_id}"
 DEPLOYMENT = {"name": "other", "provider": "openai", "base_url": "https://models.invalid/v1"}
+GUARDRAIL = {"name": "other", "rule": {"kind": "block", "words": ["other"]}}
 QUESTION = [{"role": "user", "content": "Hello"}]
 NEW_USER = {"email": "new@example.org", "name": "New", "password": "a long enough secret", "role": "user"}
 
@@ -72,6 +73,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("PATCH", "/api/v1/deployments/{deployment_id}"): Rule("admin", {"base_url": "https://evil.invalid/v1"}),
     ("DELETE", "/api/v1/deployments/{deployment_id}"): Rule("admin"),
     ("POST", "/api/v1/deployments/{deployment_id}/test"): Rule("admin"),
+    ("GET", "/api/v1/cache"): Rule("admin"),
+    ("DELETE", "/api/v1/cache"): Rule("admin"),
+    ("GET", "/api/v1/guardrails"): Rule("admin"),
+    ("POST", "/api/v1/guardrails"): Rule("admin", GUARDRAIL),
+    ("PATCH", "/api/v1/guardrails/{guardrail_id}"): Rule("admin", {"enabled": False}),
+    ("DELETE", "/api/v1/guardrails/{guardrail_id}"): Rule("admin"),
+    ("POST", "/api/v1/guardrails/{guardrail_id}/test"): Rule("admin", {"text": "Hello"}),
     ("GET", "/v1/models"): Rule("mine"),
     ("GET", "/v1/models/{model_id}"): Rule("own"),
     ("POST", "/v1/chat/completions"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
@@ -180,6 +188,8 @@ async def people(place: Place) -> People:
     ids |= {"key_id": key_id, "user_id": ann.id}
     deployment = {"name": MARK, "provider": "openai", "base_url": "https://models.invalid/v1", "api_key": f"sk-{MARK}"}
     ids["deployment_id"] = (await made(clients[admin.id], "/api/v1/deployments", deployment))["id"]
+    guardrail = {"name": MARK.lower(), "rule": {"kind": "block", "words": [f"{MARK} forbids"]}}
+    ids["guardrail_id"] = (await made(clients[admin.id], "/api/v1/guardrails", guardrail))["id"]
     assert (await clients[ann.id].delete(f"/api/v1/keys/{revoked_id}")).status_code == 204
     carls = [place.keyed((await place.key(carl))[1]), await place.page(carl)]
     carls[1].headers["origin"] = "http://127.0.0.1"
@@ -223,6 +233,7 @@ async def anns_view(people: People) -> dict[str, Any]:
             seen[path] = answer.text
     keys = (await people.ann.get("/api/v1/keys")).json()["items"]
     seen["keys"] = str([(each["id"], each["revoked_at"]) for each in keys])
+    seen["guardrails"] = json.dumps((await people.root.get("/api/v1/guardrails")).json())
     seen["deployments"] = json.dumps((await people.root.get("/api/v1/deployments")).json())
     return seen
 

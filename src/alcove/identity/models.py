@@ -161,6 +161,10 @@ class Action(StrEnum):
     DEPLOYMENT_UPDATE = "deployment.update"
     DEPLOYMENT_DELETE = "deployment.delete"
     DEPLOYMENT_TEST = "deployment.test"
+    GUARDRAIL_CREATE = "guardrail.create"
+    GUARDRAIL_UPDATE = "guardrail.update"
+    GUARDRAIL_DELETE = "guardrail.delete"
+    CACHE_CLEAR = "cache.clear"
     REQUEST = "request"
 
 

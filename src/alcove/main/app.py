@@ -10,6 +10,8 @@ import alcove
 from alcove.chats import api as chats_api
 from alcove.gateway import api as gateway_api
 from alcove.gateway import openai_api
+from alcove.gateway.cache import api as cache_api
+from alcove.gateway.guards import api as guards_api
 from alcove.identity import api as identity_api
 from alcove.identity.middleware import Authentication
 from alcove.infra.metrics import Metrics, MetricsMiddleware
@@ -25,7 +27,7 @@ from alcove.tracing import api as tracing_api
 PAGE_FOLDER = Path(alcove.__file__).parent / "page"
 _ROUTERS = {
     "chats": (chats_api.router,),
-    "gateway": (gateway_api.router, openai_api.router),
+    "gateway": (gateway_api.router, openai_api.router, cache_api.router, guards_api.router),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),
     "tracing": (tracing_api.router,),

@@ -19,8 +19,20 @@ from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
+from alcove.gateway.cache.adapters.memory import MemoryCache
+from alcove.gateway.cache.flights import Flights
+from alcove.gateway.cache.metrics import CacheCollector
+from alcove.gateway.cache.policies import ConfiguredPolicies
+from alcove.gateway.cache.service import CacheService
+from alcove.gateway.cache.shelf import Shelf
+from alcove.gateway.cache.source import CachedSource
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.guards.directory import ConfiguredGuards, GuardDirectory
+from alcove.gateway.guards.filter import GuardrailFilter
+from alcove.gateway.guards.metrics import GuardCollector
+from alcove.gateway.guards.service import GuardService
+from alcove.gateway.guards.store import SqlGuardStore
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.ports import Origin
@@ -77,6 +89,8 @@ class House:
     model_catalogue: ModelCatalogue
     deployments: DeploymentService
     embedding_service: EmbeddingService
+    response_cache: CacheService
+    guardrails: GuardService
     chat_face: ChatFace
 
     def state(self) -> dict[str, Any]:
@@ -141,6 +155,9 @@ class GatewayParts:
     store: SqlDeploymentStore
     directory: DeploymentDirectory
     catalogue: ModelCatalogue
+    shelf: Shelf
+    guard_store: SqlGuardStore
+    guards: GuardrailFilter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +201,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
         knowledge = await _open_knowledge(ground, gateway)
         runner = TurnRunner(
             models=gateway.catalogue,
-            filters=(KnowledgeFilter(knowledge.collections, knowledge.search),),
+            filters=(gateway.guards, KnowledgeFilter(knowledge.collections, knowledge.search)),
             sink=tracing.sink,
             pricing=gateway.prices,
             background=background,
@@ -197,7 +214,12 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             ground.key,
             background,
             clock,
-            on_user_deleted=(chats.delete_owner, knowledge.collections.delete_owner, tracing.service.delete_owner),
+            on_user_deleted=(
+                chats.delete_owner,
+                knowledge.collections.delete_owner,
+                tracing.service.delete_owner,
+                gateway.shelf.delete_owner,
+            ),
         )
         deployments = DeploymentService(
             directory=gateway.directory,
@@ -225,6 +247,13 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             deployments=deployments,
             embedding_service=EmbeddingService(
                 models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
+            ),
+            response_cache=CacheService(shelf=gateway.shelf, audit=AuditOfDeployments(identity.audit)),
+            guardrails=GuardService(
+                directory=gateway.guards.directory,
+                store=gateway.guard_store,
+                audit=AuditOfDeployments(identity.audit),
+                clock=clock,
             ),
             chat_face=ChatFace.of(runner, settings.gateway),
         )
@@ -284,6 +313,14 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
     )
     built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
+    shelf = _open_cache(ground, embedder)
+    cached = CachedSource(
+        inner=directory,
+        policies=ConfiguredPolicies(options.cache.rules),
+        shelf=shelf,
+        flights=Flights(options.cache.wait_s),
+    )
+    guard_store = SqlGuardStore(ground.database)
     return GatewayParts(
         embedder=embedder,
         prices=prices,
@@ -291,8 +328,35 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         cipher=cipher,
         store=store,
         directory=directory,
-        catalogue=ModelCatalogue([directory, built_in], options.default_model),
+        catalogue=ModelCatalogue([cached, built_in], options.default_model),
+        shelf=shelf,
+        guard_store=guard_store,
+        guards=await _open_guards(ground, guard_store),
     )
+
+
+def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
+    options, clock = ground.settings.gateway.cache, ground.clock
+    kept = MemoryCache(
+        clock,
+        max_entries=options.max_entries,
+        max_bytes=options.max_mb << 20,
+        max_neighbours=options.neighbours,
+    )
+    shelf = Shelf(kept, embedder, clock, options)
+    ground.metrics.registry.register(CacheCollector(shelf))
+    ground.metrics.watch("alcove_cache_bytes", "Cached answers in this process", lambda: kept.size_bytes)
+    return shelf
+
+
+async def _open_guards(ground: Ground, store: SqlGuardStore) -> GuardrailFilter:
+    options = ground.settings.gateway.guards
+    directory = GuardDirectory(options, store, (ConfiguredGuards(options.models),), ground.clock)
+    await directory.load()
+    ground.workers.start(directory.run, "guardrails")
+    found = GuardrailFilter(directory)
+    ground.metrics.registry.register(GuardCollector(found.counts))
+    return found
 
 
 async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:
@@ -394,6 +458,9 @@ def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowled
         unreached = gateway.directory.unreached()
         return not unreached, f"no answer from {', '.join(unreached)}" if unreached else "all that are set up answer"
 
+    async def check_cache() -> tuple[bool, str]:
+        return await gateway.shelf.check()
+
     async def check_workers() -> tuple[bool, str]:
         unwell = ground.workers.unwell()
         return not unwell, f"failed, and started again: {', '.join(unwell)}" if unwell else "all run"
@@ -403,5 +470,6 @@ def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowled
         Part(name="Traces", check=check_traces, is_essential=True),
         Part(name="Documents", check=check_jobs),
         Part(name="Model servers", check=check_deployments),
+        Part(name="Answer cache", check=check_cache),
         Part(name="Workers", check=check_workers),
     )

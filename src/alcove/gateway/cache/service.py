@@ -51,22 +51,3 @@ class CacheService:
         subject = f"model:{model}" if model is not None else f"user:{owner_id}" if owner_id is not None else "all"
         await self.audit.record(who, "cache.clear", f"cache:{subject}", origin)
         return dropped
-
-    async def delete_owner(self, user_id: str) -> None:
-        """Drops everything that was answered to a person who is being deleted.
-
-        Raises:
-            CacheAway: When the store does not answer: a person is not deleted with their answers left.
-        """
-        await self.shelf.cache.delete(owner_id=user_id)
-
-    async def check(self) -> tuple[bool, str]:
-        """Tells whether the store answers, and how full it is.
-
-        Raises:
-            CacheAway: When it does not.
-        """
-        fill = await self.shelf.cache.fill()
-        counts = self.shelf.counts
-        size = "" if fill.size_bytes is None else f", {fill.size_bytes} bytes"
-        return True, f"{fill.entries} answers{size}; {counts.hits + counts.semantic_hits} hits, {counts.misses} misses"

@@ -91,6 +91,25 @@ class Shelf:
         if small:
             await self._open(lambda: self.cache.put(small, ttl_s))
 
+    async def delete_owner(self, user_id: str) -> None:
+        """Drops everything that was answered to a person who is being deleted.
+
+        Raises:
+            CacheAway: When the store does not answer: a person is not deleted with their answers left.
+        """
+        await self.cache.delete(owner_id=user_id)
+
+    async def check(self) -> tuple[bool, str]:
+        """Tells whether the store answers, and how full it is.
+
+        Raises:
+            CacheAway: When it does not.
+        """
+        fill = await self.cache.fill()
+        counts = self.counts
+        size = "" if fill.size_bytes is None else f", {fill.size_bytes} bytes"
+        return True, f"{fill.entries} answers{size}; {counts.hits + counts.semantic_hits} hits, {counts.misses} misses"
+
     async def _open(self, call: Callable[[], Awaitable[T]]) -> T | None:
         if self.clock.monotonic_s() < self._rests_until_s:
             return None

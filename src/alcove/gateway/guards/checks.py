@@ -99,6 +99,12 @@ def leaks(rule: RedactRule, vault: Vault | None) -> Callable[[str], Sequence[Spa
     return find
 
 
+def masked(text: str, guard: Guard) -> str:
+    """Gives a text with masks in place of what a rule that blocks finds."""
+    window = Window(guard.spans, 0, is_final=False)
+    return window.push(text, is_last=True)
+
+
 def over_limit(rule: LimitRule, request: ChatRequest) -> str:
     """Tells which limit a request is over, in words; empty for none."""
     texts = [

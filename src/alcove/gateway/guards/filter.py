@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
 
-from alcove.gateway.guards.checks import Guard, over_limit, texts_of
+from alcove.gateway.guards.checks import Guard, masked, over_limit, texts_of
 from alcove.gateway.guards.directory import GuardDirectory
 from alcove.gateway.guards.models import BlockRule, Direction, LimitRule, RedactRule
 from alcove.gateway.guards.redaction import Redactor, Vault
@@ -196,9 +196,8 @@ class _Windows:
             self._open[part] = window
         return window.push(piece, is_last=is_last)
 
-    def _extra(self, extra: "dict[str, JsonValue] | object") -> dict[str, JsonValue]:
+    def _extra(self, extra: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Gives other fields of an answer that hold nothing unwanted; `logprobs` would tell the words that are held back."""
-        assert isinstance(extra, dict)  # noqa: S101
         kept: dict[str, JsonValue] = {}
         for key, value in extra.items():
             window = self.guard.window(self.vault)
@@ -225,18 +224,12 @@ def _masked(request: ChatRequest, guard: Guard) -> ChatRequest:
                 tool_calls=tuple(replace(call, arguments=masked(call.arguments, guard)) for call in message.tool_calls),
                 name=None if message.name is None else masked(message.name, guard),
                 reasoning=None if message.reasoning is None else masked(message.reasoning, guard),
-                extra=_masked_json(message.extra, guard),
+                extra={key: _masked_json(each, guard) for key, each in message.extra.items()},
             )
             for message in request.messages
         ),
-        extra=_masked_json(request.extra, guard),
+        extra={key: _masked_json(each, guard) for key, each in request.extra.items()},
     )
-
-
-def masked(text: str, guard: Guard) -> str:
-    """Gives a text with masks in place of what a rule that blocks finds."""
-    window = Window(guard.spans, 0, is_final=False)
-    return window.push(text, is_last=True)
 
 
 def _masked_json(value: JsonValue, guard: Guard) -> JsonValue:

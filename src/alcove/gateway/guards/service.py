@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
-from alcove.gateway.guards.checks import Guard, over_limit
+from alcove.gateway.guards.checks import Guard, masked, over_limit
 from alcove.gateway.guards.detectors import findings
 from alcove.gateway.guards.directory import GuardDirectory
 from alcove.gateway.guards.models import (
@@ -21,7 +22,6 @@ from alcove.gateway.guards.models import (
 )
 from alcove.gateway.guards.ports import GuardStore
 from alcove.gateway.guards.redaction import Vault
-from alcove.gateway.guards.window import Window
 from alcove.gateway.ports import Audit, Origin
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole
 from alcove.kernel.clock import Clock
@@ -141,33 +141,49 @@ class GuardService:
 
 def verdict(guard: Guard, data: GuardTry) -> GuardVerdict:
     """Tells what a guardrail does with a text."""
+    found: GuardVerdict | None
     match guard.rule:
         case LimitRule() as rule:
-            request = ChatRequest(model="", messages=(ChatMessage.of(ChatRole.USER, data.text),))
-            over = over_limit(rule, request) if data.direction is Direction.INPUT else ""
-            if not over:
-                return GuardVerdict(action="pass", text=data.text, found={})
-            message = guard.refusal(f"request: it has {over}").detail
-            return GuardVerdict(action="refuse", text="", found={"limits": 1}, message=message)
+            found = _of_limits(guard, rule, data)
         case RedactRule() as rule:
-            found = Counter(each.kind.value for each in findings(data.text, frozenset(rule.finds)))
-            window = guard.window(None)
-            if not found or (data.direction is Direction.OUTPUT and window is None):
-                return GuardVerdict(action="pass", text=data.text, found={})
-            if data.direction is Direction.OUTPUT and window is not None:
-                return GuardVerdict(action="mask", text=window.push(data.text, is_last=True), found=dict(found))
-            text = Vault(frozenset(rule.finds)).hide(data.text)
-            return GuardVerdict(action="redact", text=text, found=dict(found))
+            found = _of_redaction(guard, rule, data)
         case BlockRule() as rule:
-            spans = guard.spans(data.text) if guard.looks_at(data.direction) else ()
-            if not spans:
-                return GuardVerdict(action="pass", text=data.text, found={})
-            found_all = {"matches": len(spans)}
-            if rule.action == "mask":
-                text = Window(guard.spans, 0, is_final=False).push(data.text, is_last=True)
-                return GuardVerdict(action="mask", text=text, found=found_all)
-            is_input = data.direction is Direction.INPUT
-            message = guard.refusal("request" if is_input else "answer").detail
-            return GuardVerdict(
-                action="refuse", text="" if is_input else data.text[: spans[0][0]], found=found_all, message=message
-            )
+            found = _of_words(guard, rule, data)
+        case _ as never:
+            assert_never(never)
+    return found or GuardVerdict(action="pass", text=data.text, found={})
+
+
+def _of_limits(guard: Guard, rule: LimitRule, data: GuardTry) -> GuardVerdict | None:
+    request = ChatRequest(model="", messages=(ChatMessage.of(ChatRole.USER, data.text),))
+    over = over_limit(rule, request) if data.direction is Direction.INPUT else ""
+    if not over:
+        return None
+    message = guard.refusal(f"request: it has {over}").detail
+    return GuardVerdict(action="refuse", text="", found={"limits": 1}, message=message)
+
+
+def _of_redaction(guard: Guard, rule: RedactRule, data: GuardTry) -> GuardVerdict | None:
+    kinds = frozenset(rule.finds)
+    found = dict(Counter(each.kind.value for each in findings(data.text, kinds)))
+    if not found:
+        return None
+    if data.direction is Direction.INPUT:
+        return GuardVerdict(action="redact", text=Vault(kinds).hide(data.text), found=found)
+    window = guard.window(None)
+    if window is None:
+        return None
+    return GuardVerdict(action="mask", text=window.push(data.text, is_last=True), found=found)
+
+
+def _of_words(guard: Guard, rule: BlockRule, data: GuardTry) -> GuardVerdict | None:
+    spans = guard.spans(data.text) if guard.looks_at(data.direction) else ()
+    if not spans:
+        return None
+    found = {"matches": len(spans)}
+    if rule.action == "mask":
+        return GuardVerdict(action="mask", text=masked(data.text, guard), found=found)
+    is_input = data.direction is Direction.INPUT
+    message = guard.refusal("request" if is_input else "answer").detail
+    text = "" if is_input else data.text[: spans[0][0]]
+    return GuardVerdict(action="refuse", text=text, found=found, message=message)

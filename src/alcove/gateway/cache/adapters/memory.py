@@ -34,6 +34,11 @@ class MemoryCache:
     _near: dict[str, OrderedDict[str, bytes]] = field(default_factory=dict)
     _size: int = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """Gives about what all entries take."""
+        return self._size
+
     async def get(self, keys: Sequence[str]) -> Sequence[Found | None]:
         """Gives what is kept under each key."""
         return [self._get(key) for key in keys]

@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import anyio
 from redis.asyncio import Redis
@@ -45,7 +46,7 @@ class ValkeyCache:
         if not keys:
             return []
         async with self._asking():
-            found = await self.server.mget([f"{_PREFIX}a:{key}" for key in keys])
+            found = await self._values(keys)
         return [self._found(each) for each in found]
 
     async def put(self, entries: Sequence[Entry], ttl_s: int) -> None:
@@ -60,7 +61,7 @@ class ValkeyCache:
                 names = ["all", f"o:{entry.owner_id}", f"m:{entry.model}"]
                 if entry.near is not None:
                     names.append(f"n:{near_id}")
-                    pipe.hset(f"{_PREFIX}v:{near_id}", entry.key, entry.near.vector)  # type: ignore[arg-type]  # bytes are taken
+                    pipe.hset(f"{_PREFIX}v:{near_id}", entry.key, entry.near.vector)
                     pipe.expire(f"{_PREFIX}v:{near_id}", ttl_s)
                 for name in names:
                     pipe.zadd(f"{_PREFIX}{name}", {entry.key: now_s + ttl_s})
@@ -73,13 +74,13 @@ class ValkeyCache:
         """Gives the entries of a neighbourhood."""
         now_s = self.clock.now().timestamp()
         async with self._asking():
-            keys = await self.server.zrange(
+            keys = _keys(await self.server.zrange(
                 f"{_PREFIX}n:{neighbourhood}", "+inf", f"({now_s}", desc=True, byscore=True, offset=0, num=self.max_neighbours
-            )  # fmt: skip
+            ))  # fmt: skip
             if not keys:
                 return Neighbours((), b"")
-            rows = await self.server.hmget(f"{_PREFIX}v:{neighbourhood}", keys)
-        found = [(key.decode(), row) for key, row in zip(keys, rows, strict=True) if row is not None]
+            rows: list[bytes | None] = cast("Any", await self.server.hmget(f"{_PREFIX}v:{neighbourhood}", keys))
+        found = [(key, row) for key, row in zip(keys, rows, strict=True) if row is not None]
         return Neighbours([key for key, _ in found], b"".join(row for _, row in found))
 
     async def delete(self, *, model: str | None = None, owner_id: str | None = None) -> int:
@@ -87,7 +88,7 @@ class ValkeyCache:
         name = f"o:{owner_id}" if owner_id is not None else f"m:{model}" if model is not None else "all"
         deleted = 0
         async with self._asking(50):
-            keys = [key.decode() for key in await self.server.zrange(f"{_PREFIX}{name}", 0, -1)]
+            keys = _keys(await self.server.zrange(f"{_PREFIX}{name}", 0, -1))
             for start in range(0, len(keys), _BATCH):
                 deleted += await self._delete(keys[start : start + _BATCH], model if owner_id is not None else None)
         return deleted
@@ -107,6 +108,9 @@ class ValkeyCache:
             detail = f"The cache does not answer: {type(error).__name__}"
             raise CacheAway(detail) from error
 
+    async def _values(self, keys: Sequence[str]) -> list[bytes | None]:
+        return cast("list[bytes | None]", await self.server.mget([f"{_PREFIX}a:{key}" for key in keys]))
+
     def _found(self, data: bytes | None) -> Found | None:
         if data is None:
             return None
@@ -114,7 +118,7 @@ class ValkeyCache:
         return Found(value=value, age_s=max(0.0, self.clock.now().timestamp() - float(json.loads(head)["at"])))
 
     async def _delete(self, keys: Sequence[str], model: str | None) -> int:
-        found = await self.server.mget([f"{_PREFIX}a:{key}" for key in keys])
+        found = await self._values(keys)
         pipe = self.server.pipeline(transaction=False)
         deleted = 0
         for key, data in zip(keys, found, strict=True):
@@ -138,9 +142,13 @@ class ValkeyCache:
         surplus = await self.server.zcard(f"{_PREFIX}all") - self.max_entries
         if surplus > 0:
             ended = await self.server.zrange(f"{_PREFIX}all", 0, surplus - 1)
-            await self._delete([key.decode() for key in ended], None)
+            await self._delete(_keys(ended), None)
         for near_id in {entry.near.id for entry in entries if entry.near is not None}:
             surplus = await self.server.zcard(f"{_PREFIX}n:{near_id}") - self.max_neighbours
             if surplus > 0:
                 ended = await self.server.zrange(f"{_PREFIX}n:{near_id}", 0, surplus - 1)
-                await self._delete([key.decode() for key in ended], None)
+                await self._delete(_keys(ended), None)
+
+
+def _keys(found: Any) -> list[str]:  # noqa: ANN401  the library's type allows for forms that are not asked for
+    return [key.decode() for key in found]

@@ -41,7 +41,7 @@ def test_secrets_and_personal_data_are_found_whole(text: str, kind: Sensitive):
 
 
 @pytest.mark.parametrize("text", [
-    "DE89 3704 0044 0532 0130 01", "4111 1111 1111 1112", "300.1.2.3", "000-45-6789", "12345678A", "12:34:56", "2024-01-02", "v1.2.3",
+    "GB82WEST12345698765433", "4111 1111 1111 1112", "300.1.2.3", "000-45-6789", "12345678A", "12:34:56", "2024-01-02", "v1.2.3",
     "9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1a0b", "123e4567-e89b-12d3-a456-426614174000", "thisisaverylongwordwithoutanydigitsatall", "a@b",
     "https://example.org/path", "call me at 5", "x = y: z",
 ])  # fmt: skip
@@ -49,7 +49,9 @@ def test_what_only_looks_like_it_is_left_alone(text: str):
     assert findings(f"See {text} there.", ALL) == []
 
 
-@pytest.mark.parametrize("text", ["a@" * 50_000, "1:" * 50_000, "+1 " * 50_000, "-----BEGIN PRIVATE KEY-----" * 5_000, "a://b:" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["a@" * 50_000, "1:" * 50_000, "+1 " * 50_000, "-----BEGIN PRIVATE KEY-----" * 5_000, "a://b:" * 20_000]
+)
 def test_hostile_texts_take_no_longer_than_others(text: str):
     findings(text, ALL)  # the limit of 30 s for a test would end it
 
@@ -94,7 +96,11 @@ async def test_values_come_back_wherever_the_stream_is_cut(pieces: list[str], cu
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     parts = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
     calls = [Delta(tool_calls=(ToolCallDelta(index=0, arguments=part),)) for part in parts]
-    deltas = [each for part, call in zip(parts, calls, strict=True) for each in (Delta(content=part), call, Delta(reasoning=part))]
+    deltas = [
+        each
+        for part, call in zip(parts, calls, strict=True)
+        for each in (Delta(content=part), call, Delta(reasoning=part))
+    ]
     answer = await revealed(Redactor(vault), [*deltas, *([Delta(finish_reason="stop")] if has_end else [])])
     assert answer.content == answer.reasoning == vault.restore(text)
     assert (answer.tool_calls[0].arguments if answer.tool_calls else "") == vault.restore(text, is_json=True)

@@ -17,7 +17,10 @@ def guard(**rule: object) -> Guard:
     return Guard.of(Guardrail(id="1", name="g", rule=BlockRule.model_validate(rule), created_at=NOW, updated_at=NOW))
 
 
-TEXT = st.lists(st.sampled_from(["bad", "badge", " ", "b", "ad word", "bad word", "x" * 30, "\n", "ä", "secret-12", "7"]), max_size=15)
+TEXT = st.lists(
+    st.sampled_from(["bad", "badge", " ", "b", "ad word", "bad word", "x" * 30, "\n", "ä", "secret-12", "7"]),
+    max_size=15,
+)
 
 
 def cut(text: str, cuts: list[int]) -> list[str]:
@@ -51,6 +54,11 @@ def test_nothing_of_a_find_leaves(words: list[str], cuts: list[int]):
         assert not checked.spans(text)
     first = checked.spans(text)
     assert out == (text[: first[0][0]] if first else text)
+
+
+def test_neighbouring_words_and_parts_of_phrases_are_found():
+    found = guard(words=["bad", "bad word"])
+    assert [each[:2] for each in found.spans("bad bad bad, bad wordy badge")] == [(0, 3), (4, 7), (8, 11), (13, 16)]
 
 
 def test_no_more_is_held_back_than_the_window():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from alcove.gateway.guards.detectors import findings
 from alcove.gateway.guards.models import BlockRule, Direction, Guardrail, LimitRule, RedactRule
-from alcove.gateway.guards.patterns import Pattern, compiled, is_whole, of_words
+from alcove.gateway.guards.patterns import Pattern, compiled, of_words, whole_words
 from alcove.gateway.guards.redaction import Vault
 from alcove.gateway.guards.window import Span, Window
 from alcove.kernel.chat import ChatRequest, ImagePart, JsonValue, TextPart
@@ -80,9 +80,7 @@ class Guard:
                 if match.span()[0] < match.span()[1]:
                     yield match.span()
         if self.words is not None:
-            for match in self.words.finditer(text):
-                if is_whole(text, *match.span()):
-                    yield match.span()
+            yield from whole_words(self.words, text)
 
 
 def leaks(rule: RedactRule, vault: Vault | None) -> Callable[[str], Sequence[Span]]:

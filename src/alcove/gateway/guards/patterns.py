@@ -56,15 +56,23 @@ def compiled(pattern: str, *, is_case_sensitive: bool = True) -> Pattern:
 
 
 def of_words(words: tuple[str, ...]) -> str:
-    """Gives the pattern of any of these words or phrases, blanks of any kind between them; see `is_whole`."""
+    """Gives the pattern of any of these words or phrases, blanks of any kind between them; see `whole_words`."""
     longest_first = sorted(words, key=len, reverse=True)
-    return "|".join(r"\s+".join(re2.escape(each) for each in word.split()) for word in longest_first)
+    any_word = "|".join(r"\s+".join(re2.escape(each) for each in word.split()) for word in longest_first)
+    return rf"(?:^|[^\pL\pN_])({any_word})(?:$|[^\pL\pN_])"
 
 
-def is_whole(text: str, start: int, end: int) -> bool:
-    """Tells whether a match is not a part of a longer word, in any script."""
-    return (start == 0 or not _is_letter(text[start - 1])) and (end == len(text) or not _is_letter(text[end]))
+def whole_words(pattern: Pattern, text: str) -> Iterator[tuple[int, int]]:
+    """Finds words that are no parts of longer ones, in any script; not in order.
 
-
-def _is_letter(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    A match takes the character after its word along, so a word right after it is seen only when the text is looked at again
+    with the found words blanked; twice is enough, whatever the text.
+    """
+    while found := [match.span(1) for match in pattern.finditer(text)]:
+        yield from found
+        pieces: list[str] = []
+        end = 0
+        for start, stop in found:
+            pieces += [text[end:start], " " * (stop - start)]
+            end = stop
+        text = "".join([*pieces, text[end:]])

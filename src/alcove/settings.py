@@ -21,6 +21,8 @@ from pydantic_settings import (
 )
 
 from alcove.chats.models import ChatSettings
+from alcove.gateway.cache.models import CacheSettings
+from alcove.gateway.guards.models import GuardSettings
 from alcove.gateway.models import GatewaySettings
 from alcove.identity.models import IdentitySettings, SetupSettings
 from alcove.infra.middleware import EdgeSettings
@@ -112,6 +114,8 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
+    cache: CacheSettings = CacheSettings()
+    guards: GuardSettings = GuardSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     tracing: TracingSettings = TracingSettings()
     chats: ChatSettings = ChatSettings()

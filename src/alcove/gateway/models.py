@@ -7,8 +7,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
-from alcove.gateway.cache.models import CacheSettings
-from alcove.gateway.guards.models import GuardSettings
 from alcove.infra.http import HttpLimits, Url
 from alcove.kernel.ports import ModelInfo, ModelKind
 
@@ -198,9 +196,6 @@ class GatewaySettings(BaseModel):
 
     slow_client_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds a client may take none of what is sent to it before it is given up. Up to 3,600."""
-
-    cache: CacheSettings = CacheSettings()
-    guards: GuardSettings = GuardSettings()
 
     _ollama_url = field_validator("ollama_url")(check_base_url)
 

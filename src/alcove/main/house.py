@@ -316,9 +316,9 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
     shelf = _open_cache(ground, embedder)
     cached = CachedSource(
         inner=directory,
-        policies=ConfiguredPolicies(options.cache.rules),
+        policies=ConfiguredPolicies(ground.settings.cache.rules),
         shelf=shelf,
-        flights=Flights(options.cache.wait_s),
+        flights=Flights(ground.settings.cache.wait_s),
     )
     guard_store = SqlGuardStore(ground.database)
     return GatewayParts(
@@ -336,7 +336,7 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
 
 
 def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
-    options, clock = ground.settings.gateway.cache, ground.clock
+    options, clock = ground.settings.cache, ground.clock
     kept = MemoryCache(
         clock,
         max_entries=options.max_entries,
@@ -350,7 +350,7 @@ def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
 
 
 async def _open_guards(ground: Ground, store: SqlGuardStore) -> GuardrailFilter:
-    options = ground.settings.gateway.guards
+    options = ground.settings.guards
     directory = GuardDirectory(options, store, (ConfiguredGuards(options.models),), ground.clock)
     await directory.load()
     ground.workers.start(directory.run, "guardrails")

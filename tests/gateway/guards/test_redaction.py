@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -94,7 +95,7 @@ async def test_values_come_back_wherever_the_stream_is_cut(pieces: list[str], cu
     vault.hide(f"ada@a.org {' '.join(f'p{n}@b.org' for n in range(2, 12))} {KEY}")
     text = "".join(pieces)
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    parts = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    parts = [text[start:end] for start, end in pairwise(places)]
     calls = [Delta(tool_calls=(ToolCallDelta(index=0, arguments=part),)) for part in parts]
     deltas = [
         each

@@ -1,6 +1,7 @@
 """What spans pieces of a stream is found before it leaves."""
 
 from contextlib import suppress
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ TEXT = st.lists(
 
 def cut(text: str, cuts: list[int]) -> list[str]:
     places = sorted({0, len(text), *(each for each in cuts if each < len(text))})
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]
 
 
 @given(words=TEXT, cuts=st.lists(st.integers(0, 200), max_size=40))

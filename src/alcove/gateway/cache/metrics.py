@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from alcove.gateway.cache.shelf import Shelf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CacheCollector(Collector):
     """Reads the counts of a shelf."""
 

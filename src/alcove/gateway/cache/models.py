@@ -101,7 +101,7 @@ class CacheSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     rules: tuple[CacheRule, ...] = ()
-    """Which models' answers are kept, as `[[gateway.cache.rules]]`; the first rule that fits counts. What a deployment or a group of models says itself goes first."""
+    """Which models' answers are kept, as `[[cache.rules]]`; the first rule that fits counts. What a deployment or a group of models says itself goes first."""
 
     max_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
     """Entries kept at most; those not asked for the longest go first (in Valkey: those that end soonest). Up to 10 million."""
@@ -113,7 +113,7 @@ class CacheSettings(BaseModel):
     """Answers larger than this are not kept, in kilobytes."""
 
     neighbours: Annotated[int, Field(ge=1, le=4_096)] = 256
-    """For `semantic`: questions compared at most, of those that have everything else in common. 256 take 0.02 ms in this process. Up to 4,096."""
+    """For `semantic`: questions compared at most, of those that have everything else in common. 256 take 0.05 ms in this process. Up to 4,096."""
 
     max_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Requests that ask for a higher temperature are not cached: they want another answer each time. 0 to 2."""

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from alcove.gateway.guards.filter import GuardCounts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GuardCollector(Collector):
     """Reads the counts of the filter; names are those of guardrails that exist, so there are few."""
 

@@ -155,7 +155,7 @@ class GuardSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     guardrails: tuple[GuardrailSettings, ...] = ()
-    """Guardrails, as `[[gateway.guards.guardrails]]`. Admins can add more in the page."""
+    """Guardrails, as `[[guards.guardrails]]`. Admins can add more in the page."""
 
     models: dict[str, tuple[GuardName, ...]] = Field(default_factory=dict)
     """Guardrails that are on for models, by id, or by the beginning of ids and `*`."""

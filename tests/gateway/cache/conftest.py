@@ -39,9 +39,17 @@ async def valkey(valkey_socket: Path) -> AsyncIterator[Redis]:
     await server.aclose()
 
 
-@pytest.fixture(params=["memory", "valkey"])
+@pytest.fixture
+async def valkey_text(valkey: Redis, valkey_socket: Path) -> AsyncIterator[Redis]:
+    """The same server by a client that reads all answers as text, as the house's does."""
+    server = Redis(unix_socket_path=str(valkey_socket), decode_responses=True)
+    yield server
+    await server.aclose()
+
+
+@pytest.fixture(params=["memory", "valkey", "valkey_text"])
 def cache(request: pytest.FixtureRequest, clock: FakeClock) -> ResponseCache:
     if request.param == "memory":
         return MemoryCache(clock, max_entries=20, max_neighbours=3)
-    server = request.getfixturevalue("valkey")
+    server = request.getfixturevalue(request.param)
     return ValkeyCache(server, clock, max_entries=20, max_neighbours=3, timeout_s=5)

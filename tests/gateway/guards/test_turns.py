@@ -250,3 +250,16 @@ async def test_a_guardrail_that_is_named_but_not_there_refuses(ada: Principal):
     assert isinstance(done.error, GuardMissing)
     assert model.requests == []
     assert guard.concerns(head(limited))
+
+
+async def test_another_name_of_a_model_does_not_go_around_its_guardrails(ada: Principal):
+    guard = await guards({**NO_BOMBS, "is_always_on": False}, models={"real": ("bombs",)})
+
+    class Alias:
+        async def chat_model(self, model_id: str, principal: Principal) -> Model:
+            return Echo(ModelInfo(id="real"))
+
+    runner = TurnRunner(models=Alias(), filters=(guard,), sink=ListTraceSink(), pricing=NoPricing(), background=HeldBackground(), clock=FakeClock())  # fmt: skip
+    with pytest.raises(ContentBlocked):
+        async for _ in runner.stream(runner.open(question("bomb", model="alias"), ada)):
+            pass

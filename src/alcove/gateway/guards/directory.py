@@ -84,19 +84,19 @@ class GuardDirectory:
             for each in self.settings.guardrails
         ]
 
-    def is_any_on(self, who: Principal, model_id: str) -> bool:
+    def is_any_on(self, who: Principal, *model_ids: str) -> bool:
         """Tells whether any guardrail is on; also where one is named that is not there."""
         if self._always:
             return True
-        return any(self._is_on(name) for name in self._named(who, model_id))
+        return any(self._is_on(name) for name in self._named(who, model_ids))
 
-    def on(self, who: Principal, model_id: str) -> Sequence[Guard]:
-        """Gives the guardrails that are on for somebody who asks a model, each once.
+    def on(self, who: Principal, *model_ids: str) -> Sequence[Guard]:
+        """Gives the guardrails that are on for somebody who asks a model, by any of its ids, each once.
 
         Raises:
             GuardMissing: When one is named that is not there: what it was to keep back must not go on.
         """
-        names = dict.fromkeys((*self._always, *self._named(who, model_id)))
+        names = dict.fromkeys((*self._always, *self._named(who, model_ids)))
         missing = [name for name in names if name not in self._guards]
         if missing:
             detail = f"The guardrail {missing[0]!r} must be on here, but is not there; tell an admin."
@@ -106,10 +106,11 @@ class GuardDirectory:
     def _is_on(self, name: str) -> bool:
         return name in self._ready or name not in self._guards
 
-    def _named(self, who: Principal, model_id: str) -> list[str]:
+    def _named(self, who: Principal, model_ids: Sequence[str]) -> list[str]:
         names = [name for allowance in who.allowances for name in allowance.guards]
         for policy in self.policies:
-            names += policy.of(model_id)
+            for model_id in model_ids:
+                names += policy.of(model_id)
         return names
 
 

@@ -44,7 +44,7 @@ class GuardrailFilter(BaseFilter):
 
     def applies(self, turn: Turn) -> bool:
         """Applies where a guardrail is on."""
-        return self.directory.is_any_on(turn.context.principal, turn.request.model)
+        return self.directory.is_any_on(turn.context.principal, *_ids(turn))
 
     async def inlet(self, turn: Turn) -> None:
         """Sets up redaction, then checks limits and words.
@@ -85,7 +85,7 @@ class GuardrailFilter(BaseFilter):
                 self._note_counts(turn, names[0], "redact", vault.counts)
 
     def _on(self, turn: Turn) -> Sequence[Guard]:
-        return self.directory.on(turn.context.principal, turn.request.model)
+        return self.directory.on(turn.context.principal, *_ids(turn))
 
     async def _check_input(self, turn: Turn, guard: Guard) -> None:
         rule = guard.rule
@@ -208,6 +208,11 @@ class _Windows:
             ):
                 kept[key] = value
         return kept
+
+
+def _ids(turn: Turn) -> set[str]:
+    """Gives the id that the client sent, which may be another name, and the model's own."""
+    return {turn.request.model} if turn.model is None else {turn.request.model, turn.model.info.id}
 
 
 def _masked(request: ChatRequest, guard: Guard) -> ChatRequest:

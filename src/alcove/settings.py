@@ -21,6 +21,8 @@ from pydantic_settings import (
 )
 
 from alcove.chats.models import ChatSettings
+from alcove.gateway.cache.models import CacheSettings
+from alcove.gateway.guards.models import GuardSettings
 from alcove.gateway.models import GatewaySettings
 from alcove.gateway.usage.models import UsageSettings
 from alcove.identity.models import IdentitySettings, SetupSettings
@@ -116,6 +118,8 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
     usage: UsageSettings = UsageSettings()
+    cache: CacheSettings = CacheSettings()
+    guards: GuardSettings = GuardSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     tracing: TracingSettings = TracingSettings()
     chats: ChatSettings = ChatSettings()

@@ -45,6 +45,7 @@ CHAT, MESSAGE = "/api/v1/chats/{chat_id}", "/api/v1/chats/{chat_id}/messages/{me
 COLLECTION, DOCUMENT = "/api/v1/knowledge/collections/{collection_id}", "/api/v1/knowledge/documents/{document_id}"
 DEPLOYMENT = {"name": "other", "provider": "openai", "base_url": "https://models.invalid/v1"}
 MODEL_GROUP = {"model": "other-group", "members": [{"deployment": MARK, "model": "m"}]}
+GUARDRAIL = {"name": "other", "rule": {"kind": "block", "words": ["other"]}}
 QUESTION = [{"role": "user", "content": "Hello"}]
 NEW_USER = {"email": "new@example.org", "name": "New", "password": "a long enough secret", "role": "user"}
 
@@ -95,6 +96,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/usage/summary"): Rule("mine"),
     ("GET", "/api/v1/usage/export"): Rule("mine"),
     ("GET", "/api/v1/usage/live"): Rule("admin"),
+    ("GET", "/api/v1/cache"): Rule("admin"),
+    ("DELETE", "/api/v1/cache"): Rule("admin"),
+    ("GET", "/api/v1/guardrails"): Rule("admin"),
+    ("POST", "/api/v1/guardrails"): Rule("admin", GUARDRAIL),
+    ("PATCH", "/api/v1/guardrails/{guardrail_id}"): Rule("admin", {"enabled": False}),
+    ("DELETE", "/api/v1/guardrails/{guardrail_id}"): Rule("admin"),
+    ("POST", "/api/v1/guardrails/{guardrail_id}/test"): Rule("admin", {"text": "Hello"}),
     ("GET", "/v1/models"): Rule("mine"),
     ("GET", "/v1/models/{model_id}"): Rule("own"),
     ("POST", "/v1/chat/completions"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
@@ -223,6 +231,8 @@ async def people(place: Place) -> People:
     group = await made(clients[admin.id], "/api/v1/groups", {"name": f"{MARK} and friends"})
     assert (await clients[admin.id].put(f"/api/v1/groups/{group['id']}/members/{ann.id}")).status_code == 204
     ids |= {"group_id": group["id"], "subject": f"user:{ann.id}"}
+    guardrail = {"name": MARK.lower(), "rule": {"kind": "block", "words": [f"{MARK} forbids"]}}
+    ids["guardrail_id"] = (await made(clients[admin.id], "/api/v1/guardrails", guardrail))["id"]
     assert (await clients[ann.id].delete(f"/api/v1/keys/{revoked_id}")).status_code == 204
     carls = [place.keyed((await place.key(carl))[1]), await place.page(carl)]
     carls[1].headers["origin"] = "http://127.0.0.1"
@@ -267,6 +277,7 @@ async def anns_view(people: People) -> dict[str, Any]:
     keys = (await people.ann.get("/api/v1/keys")).json()["items"]
     seen["keys"] = str([(each["id"], each["revoked_at"]) for each in keys])
     seen["groups"] = (await people.ann.get("/api/v1/groups/mine")).text
+    seen["guardrails"] = json.dumps((await people.root.get("/api/v1/guardrails")).json())
     seen["deployments"] = json.dumps((await people.root.get("/api/v1/deployments")).json())
     return seen
 

@@ -261,7 +261,8 @@ class ChatService:
             collections=chat.collection_ids,
             session_id=chat.id,
         )
-        turn = self.answers.runner.open(request, who, request_id=request_id)
+        another = frozenset() if to_add else frozenset({"no-cache"})  # who asks again wants another answer
+        turn = self.answers.runner.open(request, who, request_id=request_id, cache_control=another)
         answer = MessageRecord(
             id=new_id(),
             chat_id=chat.id,

@@ -20,11 +20,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from alcove.gateway.body import read_body
+from alcove.gateway.cache.headers import cache_control
 from alcove.gateway.embedding import EmbeddingRequest, EmbeddingService
 from alcove.gateway.models import GatewaySettings
 from alcove.gateway.openai_answer import AnswerHead, ChunkWriter, whole_answer
 from alcove.gateway.openai_request import parse_chat
-from alcove.gateway.relay import AnswerRelay
+from alcove.gateway.relay import AnswerRelay, answer_headers
 from alcove.gateway.service import ModelCatalogue
 from alcove.gateway.slots import AnswerSlots
 from alcove.infra.web import PrincipalDep, RequestIdDep, principal
@@ -80,7 +81,13 @@ class ChatCompletions:
             chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)
             call = replace(call, request=replace(call.request, model=chosen.info.id))
         with face.slots.take(who.user_id):
-            turn = face.runner.open(call.request, who, request_id=str(state.get("request_id", "")))
+            turn = face.runner.open(
+                call.request,
+                who,
+                request_id=str(state.get("request_id", "")),
+                endpoint=CHAT_ROUTE.path,
+                cache_control=cache_control(scope["headers"]),
+            )
             head = AnswerHead(trace_id=turn.trace_id, model=call.request.model, created=int(time.time()))
             relay = AnswerRelay(
                 runner=face.runner,
@@ -105,8 +112,7 @@ async def _send_whole(turn: Turn, head: AnswerHead, send: Send) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"x-trace-id", turn.trace_id.encode()),
-        *turn.context.headers,
+        *answer_headers(turn),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

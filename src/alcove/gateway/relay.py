@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 from starlette.types import Receive, Send
 
+from alcove.gateway.cache.headers import cache_headers
 from alcove.kernel.chat import Answer, Delta
 from alcove.kernel.errors import AlcoveError, InternalError
 from alcove.kernel.runner import TurnRunner
@@ -52,6 +53,11 @@ _STREAM_HEADERS = [
     (b"cache-control", b"no-cache, no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+def answer_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
+    """Gives the header fields of an answer that has begun: its trace, how much is left to the client, which cache answered."""
+    return [(b"x-trace-id", turn.trace_id.encode()), *turn.context.headers, *cache_headers(turn.served)]
 
 
 @dataclass(slots=True)
@@ -132,8 +138,7 @@ class AnswerRelay:
         self._sent_at_s = time.monotonic()
         if not self._has_begun:
             self._has_begun = True
-            trace_id = (b"x-trace-id", self.turn.trace_id.encode())
-            headers = [*_STREAM_HEADERS, trace_id, *self.headers, *self.turn.context.headers]
+            headers = [*_STREAM_HEADERS, *answer_headers(self.turn), *self.headers]
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": not is_last})
         self._is_sending = False

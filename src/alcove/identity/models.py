@@ -238,6 +238,10 @@ class Action(StrEnum):
     MODEL_GROUP_CREATE = "model_group.create"
     MODEL_GROUP_UPDATE = "model_group.update"
     MODEL_GROUP_DELETE = "model_group.delete"
+    GUARDRAIL_CREATE = "guardrail.create"
+    GUARDRAIL_UPDATE = "guardrail.update"
+    GUARDRAIL_DELETE = "guardrail.delete"
+    CACHE_CLEAR = "cache.clear"
     REQUEST = "request"
 
 

@@ -147,6 +147,15 @@ class UnsupportedMedia(AlcoveError):
     type = "invalid_request_error"
 
 
+class ContentBlocked(AlcoveError):
+    """A guardrail does not allow this content; change it and send it again."""
+
+    code = "content_blocked"
+    status = 400
+    title = "Content not allowed"
+    type = "invalid_request_error"
+
+
 class Unprocessable(AlcoveError):
     """The content cannot be used."""
 

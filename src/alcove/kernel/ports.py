@@ -69,6 +69,8 @@ class Served:
         upstream_model: The model's id there.
         cache: Which cache answered in its place.
         attempts: How many times a deployment was asked.
+        is_cache_missed: Whether a cache was asked and had no answer.
+        cache_age_s: Seconds since the cached answer was kept.
     """
 
     deployment: str = ""
@@ -76,6 +78,27 @@ class Served:
     upstream_model: str = ""
     cache: CacheKind = ""
     attempts: int = 0
+    is_cache_missed: bool = False
+    cache_age_s: float = 0.0
+
+
+class Shield(Protocol):
+    """Keeps what may not leave the house out of every call to a model, also out of those that composite models make.
+
+    It has one state for a whole turn: what was hidden in one call is known, and hidden alike, in the next.
+    """
+
+    async def conceal(self, request: ChatRequest) -> ChatRequest:
+        """Gives what the model may see: stand-ins in place of what is hidden."""
+        ...
+
+    def reveal(self, deltas: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
+        """Gives the answer with the stand-ins taken out again, wherever the stream cuts them."""
+        ...
+
+    def mask(self, text: str) -> str:
+        """Gives a text as it may be kept in a trace."""
+        ...
 
 
 class Pricing(Protocol):
@@ -112,6 +135,8 @@ class CallContext:
         endpoint: The path that was asked, such as `/v1/messages`; empty for a chat of the page.
         served: Who serves the call; each call has its own.
         headers: Header fields for the client, such as how much is left to it; all calls of a turn share them.
+        cache_control: What the client wants of caches: `no-cache` (do not answer from one), `no-store` (do not keep the answer).
+        shield: What keeps things from models; None for nothing.
     """
 
     principal: Principal
@@ -121,6 +146,8 @@ class CallContext:
     endpoint: str = ""
     served: Served = field(default_factory=Served)
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    cache_control: frozenset[str] = frozenset()
+    shield: Shield | None = None
 
 
 class Model(Protocol):

@@ -18,7 +18,7 @@ from alcove.kernel.grounding import citations_in, grounded
 from alcove.kernel.ids import new_trace_id
 from alcove.kernel.ports import CallContext, Model, Pricing
 from alcove.kernel.principal import Principal
-from alcove.kernel.trace import Level, ObservationKind, Trace, Tracer, TraceSink
+from alcove.kernel.trace import Level, ObservationKind, Trace, Tracer, TraceSink, mask_trace
 from alcove.kernel.turn import Turn, ask
 
 
@@ -62,7 +62,15 @@ class TurnRunner:
     background: BackgroundTasks
     clock: Clock
 
-    def open(self, request: ChatRequest, principal: Principal, *, request_id: str = "") -> Turn:
+    def open(
+        self,
+        request: ChatRequest,
+        principal: Principal,
+        *,
+        request_id: str = "",
+        endpoint: str = "",
+        cache_control: frozenset[str] = frozenset(),
+    ) -> Turn:
         """Opens a turn and its trace; nothing runs yet.
 
         Raises:
@@ -82,7 +90,12 @@ class TurnRunner:
         if principal.key_id:
             trace.metadata["key_id"] = principal.key_id
         context = CallContext(
-            principal=principal, tracer=Tracer(trace, self.clock), request_id=request_id, pricing=self.pricing
+            principal=principal,
+            tracer=Tracer(trace, self.clock),
+            request_id=request_id,
+            pricing=self.pricing,
+            endpoint=endpoint,
+            cache_control=cache_control,
         )
         return Turn(request=request, context=context)
 
@@ -156,7 +169,7 @@ class TurnRunner:
         """Step 4: ask the model, through the stream filters; the last filter on the way in is the first on the way out."""
         if turn.model is None:
             raise InternalError
-        own = ask(turn.model, turn.request, turn.context)
+        own = ask(turn.model, turn.request, turn.context, served=turn.served)
         deltas = own
         for each in reversed(filters):
             deltas = each.stream(turn, deltas)
@@ -184,10 +197,16 @@ class TurnRunner:
             trace.level, trace.status_message = Level.ERROR, turn.error.detail
         elif turn.is_cancelled:
             trace.level, trace.status_message = Level.WARNING, "The answer was stopped before its end."
+        self.mask(turn)
         await self.sink.record(trace)
         with_outlet = [each for each in reversed(filters) if type(each).outlet is not BaseFilter.outlet]
         if with_outlet and turn.error is None:
             self.background.start(lambda: self.outlet(turn, with_outlet), f"outlet {trace.id}")
+
+    def mask(self, turn: Turn) -> None:
+        """Takes out of the trace what the turn's shield hides, before it is kept."""
+        if turn.context.shield is not None:
+            mask_trace(turn.context.tracer.trace, turn.context.shield.mask)
 
     async def outlet(self, turn: Turn, filters: Sequence[Filter]) -> None:
         """Step 6: let the filters see the answer, and keep the trace once more with what they left in it.
@@ -202,6 +221,7 @@ class TurnRunner:
                     await each.outlet(turn)
             except Exception as error:  # noqa: BLE001  one filter must not keep the next from seeing the answer
                 failures.append(error)
+        self.mask(turn)
         await self.sink.record(turn.context.tracer.trace)
         if failures:
             msg = f"outlets failed after turn {turn.trace_id}"

@@ -5,7 +5,7 @@ ids, so that a trace can be exported to any OpenTelemetry backend unchanged.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -112,6 +112,26 @@ class Trace:
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
+
+
+def mask_trace(trace: Trace, mask: Callable[[str], str]) -> None:
+    """Changes every text that went in or out, in a trace and its observations."""
+    trace.input, trace.output = _masked(trace.input, mask), _masked(trace.output, mask)
+    trace.status_message = None if trace.status_message is None else mask(trace.status_message)
+    for each in trace.observations:
+        each.input, each.output = _masked(each.input, mask), _masked(each.output, mask)
+        each.status_message = None if each.status_message is None else mask(each.status_message)
+        each.metadata = {key: _masked(value, mask) for key, value in each.metadata.items()}
+
+
+def _masked(value: JsonValue, mask: Callable[[str], str]) -> JsonValue:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {key: _masked(each, mask) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [_masked(each, mask) for each in value]
+    return value
 
 
 class TraceSink(Protocol):

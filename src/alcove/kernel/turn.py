@@ -20,6 +20,7 @@ class Turn:
         answer: The deltas so far, summed up.
         error: Why there is no (whole) answer.
         is_cancelled: Whether the answer was cut short because nobody wanted the rest.
+        served: Who serves the answer.
     """
 
     request: ChatRequest
@@ -28,6 +29,7 @@ class Turn:
     answer: Answer = field(default_factory=Answer)
     error: AlcoveError | None = None
     is_cancelled: bool = False
+    served: Served = field(default_factory=Served)
 
     @property
     def trace_id(self) -> str:
@@ -35,20 +37,44 @@ class Turn:
         return self.context.tracer.trace.id
 
 
-async def ask(model: Model, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+async def ask(
+    model: Model, request: ChatRequest, context: CallContext, *, served: Served | None = None
+) -> AsyncGenerator[Delta, None]:
     """Asks a model and leaves an observation of the call: model, input, output, tokens, cost, time to first token.
 
-    The one way in which anything here calls a model: the turn itself, and composite models that call others.
+    The one way in which anything here calls a model: the turn itself, and composite models that call others. What the turn's
+    shield hides is hidden from every model but composite ones, whose own calls come through here again.
+
+    Args:
+        model: What answers.
+        request: What is asked.
+        context: Who asks, and where observations go.
+        served: Is told who serves.
 
     Raises:
         AlcoveError: As `Model.stream`.
     """
+    shield = None if model.info.is_composite else context.shield
+    if shield is not None:
+        request = await shield.conceal(request)
+    own = _observed(model, request, context, served or Served())
+    deltas = own if shield is None else shield.reveal(own)
+    try:
+        async for delta in deltas:
+            yield delta
+    finally:
+        await deltas.aclose()
+        await own.aclose()
+
+
+async def _observed(
+    model: Model, request: ChatRequest, context: CallContext, served: Served
+) -> AsyncGenerator[Delta, None]:
     tracer = context.tracer
     kind = ObservationKind.SPAN if model.info.is_composite else ObservationKind.GENERATION
     observation = tracer.begin(kind, f"chat {model.info.id}", model=model.info.id)
     observation.metadata["provider"] = model.info.provider
     answer = Answer()
-    served = Served()
     stream = model.stream(request, replace(context, tracer=tracer.under(observation), served=served))
     try:
         observation.input = [{"role": message.role.value, "content": message.text} for message in request.messages]

@@ -10,7 +10,9 @@ import alcove
 from alcove.chats import api as chats_api
 from alcove.gateway import api as gateway_api
 from alcove.gateway import openai_api
+from alcove.gateway.cache import api as cache_api
 from alcove.gateway.faces import anthropic_api, completions_api, responses_api
+from alcove.gateway.guards import api as guards_api
 from alcove.gateway.limits import api as limits_api
 from alcove.gateway.passthrough import api as passthrough_api
 from alcove.gateway.routing import api as routing_api
@@ -40,6 +42,8 @@ _ROUTERS = {
         anthropic_api.router,
         responses_api.router,
         completions_api.router,
+        cache_api.router,
+        guards_api.router,
     ),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),

@@ -15,36 +15,10 @@ from alcove.chats.answers import Answers
 from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
-from alcove.gateway.adapters.anthropic import AnthropicUpstreamFactory
-from alcove.gateway.adapters.fake import FakeUpstreamFactory
-from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
-from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
-from alcove.gateway.adapters.prices import PackagedPrices
-from alcove.gateway.adapters.reader import Reader
-from alcove.gateway.directory import DeploymentDirectory
-from alcove.gateway.embedding import EmbeddingService
-from alcove.gateway.faces.token_count import TokenCount
-from alcove.gateway.limits.meter import LimitedMeter
-from alcove.gateway.limits.metered import MeteredSource
 from alcove.gateway.limits.service import LimitService
-from alcove.gateway.limits.valkey import ValkeyLimitStore
-from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
-from alcove.gateway.passthrough.rerank import EmbeddingReranker
-from alcove.gateway.passthrough.service import PassThroughService
 from alcove.gateway.ports import Origin
-from alcove.gateway.routing.board import HealthBoard
-from alcove.gateway.routing.checks import HealthChecks
-from alcove.gateway.routing.circuit import CircuitLimits
-from alcove.gateway.routing.groups import GroupDirectory
-from alcove.gateway.routing.metrics import RoutingCollector
-from alcove.gateway.routing.routed import RoutedModels
-from alcove.gateway.routing.router import PoolRouter
-from alcove.gateway.routing.service import ModelGroupService, RoutingStanding
-from alcove.gateway.routing.store import SqlModelGroupStore
-from alcove.gateway.routing.transports import TimedUpstreams, Transports
-from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
-from alcove.gateway.store import SqlDeploymentStore
+from alcove.gateway.service import ModelCatalogue
 from alcove.gateway.usage.service import UsageService
 from alcove.identity.audit import AuditService
 from alcove.identity.models import Action, Actor
@@ -52,13 +26,10 @@ from alcove.identity.service import Identity
 from alcove.infra.background import TaskGroupBackground, background_tasks, running_workers
 from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, migrate, open_database
-from alcove.infra.embedder import Embedder
-from alcove.infra.http import AddressGuard
 from alcove.infra.jobs import JobQueue
 from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
-from alcove.infra.secrets import SecretBox
 from alcove.kernel.clock import SystemClock
 from alcove.kernel.principal import Principal
 from alcove.kernel.runner import TurnRunner
@@ -72,10 +43,11 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
+from alcove.main.gateway import GatewayParts, GatewayServices, gateway_services, open_gateway
 from alcove.main.ground import Ground
-from alcove.main.limits import AllowancesOfHouse, PatternAccess, PricedEstimate, limit_store, limited_meter
+from alcove.main.limits import AllowancesOfHouse
 from alcove.main.people import build_identity, master_key
-from alcove.main.usage import UsageParts, open_usage
+from alcove.main.usage import open_usage
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
 from alcove.tracing.adapters.duckdb_store import DuckDbTraceStore
@@ -83,6 +55,8 @@ from alcove.tracing.intake import TraceIntake
 from alcove.tracing.service import TraceService
 
 log = structlog.get_logger(__name__)
+
+_INSIDE = frozenset({"background", "gateway"})  # what no route asks for by its name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,19 +72,21 @@ class House:
     status: StatusService
     metrics: Metrics
     model_catalogue: ModelCatalogue
-    deployments: DeploymentService
-    model_groups: ModelGroupService
-    embedding_service: EmbeddingService
+    gateway: GatewayServices
     usage: UsageService
-    chat_face: ChatFace
-    pass_through: PassThroughService
-    reranker: EmbeddingReranker
     limits: LimitService
-    token_count: TokenCount
+    chat_face: ChatFace
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "background"}
+        return {
+            **_by_name(self.gateway),
+            **{name: each for name, each in _by_name(self).items() if name not in _INSIDE},
+        }
+
+
+def _by_name(record: object) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]  # dataclasses
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,31 +108,6 @@ class TracingParts:
     intake: TraceIntake
     service: TraceService
     sink: TraceSink
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RoutingParts:
-    """What finds the deployment that answers."""
-
-    store: SqlModelGroupStore
-    groups: GroupDirectory
-    board: HealthBoard
-    router: PoolRouter
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GatewayParts:
-    """What the gateway is made of."""
-
-    embedder: Embedder
-    prices: PackagedPrices
-    guard: AddressGuard
-    cipher: SecretBox
-    store: SqlDeploymentStore
-    directory: DeploymentDirectory
-    routing: RoutingParts
-    catalogue: ModelCatalogue
-    meter: LimitedMeter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,13 +148,13 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
         )
         tracing = await _open_tracing(ground)
         usage = await open_usage(ground)
-        gateway = await _open_gateway(ground, usage)
+        gateway = await open_gateway(ground, usage)
         knowledge = await _open_knowledge(ground, gateway)
         runner = TurnRunner(
             models=gateway.catalogue,
-            filters=(KnowledgeFilter(knowledge.collections, knowledge.search),),
+            filters=(gateway.guards, KnowledgeFilter(knowledge.collections, knowledge.search)),
             sink=tracing.sink,
-            pricing=gateway.prices,
+            pricing=gateway.pricing,
             background=background,
             clock=clock,
         )
@@ -219,19 +170,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
                 knowledge.collections.delete_owner,
                 tracing.service.delete_owner,
                 usage.delete_owner,
+                gateway.shelf.delete_owner,
             ),
-        )
-        deployments = DeploymentService(
-            directory=gateway.directory,
-            store=gateway.store,
-            cipher=gateway.cipher,
-            addresses=gateway.guard,
-            audit=AuditOfDeployments(identity.audit),
-            clock=clock,
-            standing=RoutingStanding(gateway.routing.board, gateway.routing.groups),
-        )
-        embedding_service = EmbeddingService(
-            models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
         )
         yield House(
             background=background,
@@ -241,36 +181,17 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             documents=knowledge.documents,
             traces=tracing.service,
             status=StatusService(
-                parts=(*_parts(ground, tracing, gateway, knowledge), usage.part),
+                parts=(*_parts(ground, tracing, knowledge), *gateway.parts, usage.part),
                 clock=clock,
                 version=alcove.__version__,
                 started_s=started_s,
             ),
             metrics=metrics,
             model_catalogue=gateway.catalogue,
-            deployments=deployments,
-            embedding_service=embedding_service,
-            model_groups=ModelGroupService(
-                groups=gateway.routing.groups,
-                store=gateway.routing.store,
-                directory=gateway.directory,
-                deployments=gateway.store,
-                audit=AuditOfDeployments(identity.audit),
-                clock=clock,
-            ),
+            gateway=gateway_services(ground, gateway, tracing.sink, AuditOfDeployments(identity.audit)),
             usage=usage.service,
-            chat_face=ChatFace.of(runner, settings.gateway),
-            pass_through=PassThroughService(
-                router=gateway.routing.router,
-                models=gateway.catalogue,
-                meter=gateway.meter,
-                sink=tracing.sink,
-                pricing=gateway.prices,
-                clock=clock,
-            ),
-            reranker=EmbeddingReranker(embedding_service),
             limits=LimitService(store=gateway.meter.store, allowances=AllowancesOfHouse(identity)),
-            token_count=TokenCount(gateway.catalogue, gateway.directory),
+            chat_face=ChatFace.of(runner, settings.gateway),
         )
 
 
@@ -305,89 +226,6 @@ async def _open_tracing(ground: Ground) -> TracingParts:
     )
 
 
-async def _open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
-    options = ground.settings.gateway
-    guard = AddressGuard(options.named_addresses())
-    transports = Transports(options.http_limits(), guard)
-    ground.stack.callback(transports.close)
-    store = SqlDeploymentStore(ground.database)
-    cipher = SecretBox(ground.key.derive_all("secrets"))
-    prices = PackagedPrices()
-    directory = DeploymentDirectory(
-        settings=options,
-        store=store,
-        cipher=cipher,
-        factories={
-            Provider.FAKE: FakeUpstreamFactory(options.http_limits()),
-            Provider.OPENAI: TimedUpstreams(OpenAiUpstreamFactory, transports),
-            Provider.OLLAMA: TimedUpstreams(OllamaUpstreamFactory, transports),
-            Provider.ANTHROPIC: TimedUpstreams(AnthropicUpstreamFactory, transports),
-        },
-        clock=ground.clock,
-        prices=prices,
-    )
-    await directory.load()
-    ground.workers.start(directory.run, "model lists")
-    routing = await _open_routing(ground, directory, prices)
-    embedder = Embedder()
-    reader = Reader(
-        embedder=embedder, count_tokens=embedder.count_tokens, has_generative_model=directory.has_generative
-    )
-    built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
-    meter = _open_meter(ground, directory, prices, usage)
-    metered = partial(MeteredSource, meter=meter, pricing=prices, clock=ground.clock)
-    return GatewayParts(
-        embedder=embedder,
-        prices=prices,
-        guard=guard,
-        cipher=cipher,
-        store=store,
-        directory=directory,
-        routing=routing,
-        catalogue=ModelCatalogue(
-            [
-                metered(inner=RoutedModels(directory=directory, router=routing.router, clock=ground.clock)),
-                metered(inner=built_in),
-            ],
-            options.default_model,
-        ),
-        meter=meter,
-    )
-
-
-async def _open_routing(ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices) -> RoutingParts:
-    options, clock = ground.settings.gateway, ground.clock
-    store = SqlModelGroupStore(ground.database)
-    groups = GroupDirectory(settings=options, store=store, clock=clock)
-    await groups.load()
-    limits = CircuitLimits(
-        failures=options.cooldown_failures, cooldown_s=options.cooldown_s, max_cooldown_s=options.max_cooldown_s
-    )
-    board = HealthBoard(limits=limits, clock=clock)
-    router = PoolRouter(directory=directory, groups=groups, board=board, pricing=prices, clock=clock)
-    checks = HealthChecks(
-        directory=directory,
-        board=board,
-        interval_s=options.health_check_interval_s,
-        timeout_s=options.health_check_timeout_s,
-        clock=clock,
-    )
-    ground.workers.start(checks.run, "health checks")
-    ground.metrics.registry.register(RoutingCollector(board, router))
-    return RoutingParts(store=store, groups=groups, board=board, router=router)
-
-
-def _open_meter(
-    ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices, usage: UsageParts
-) -> LimitedMeter:
-    store = limit_store(ground.settings, usage.service, ground.clock)
-    if isinstance(store, ValkeyLimitStore):
-        ground.stack.push_async_callback(store.client.aclose)
-        ground.workers.start(store.run, "limits")
-    estimate = PricedEstimate(find=directory.known, pricing=prices, clock=ground.clock)
-    return limited_meter(store, usage.journal, estimate, PatternAccess(), ground.metrics)
-
-
 async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgeParts:
     folder, options = ground.settings.data_dir, ground.settings.knowledge
     jobs = JobQueue(ground.database, ground.clock, endless={ERASE})
@@ -419,9 +257,7 @@ async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgePar
     )
     search = TurnSearch(retriever=retriever)
     collection_models = CollectionModels(collections=collections, search=search, models=gateway.catalogue)
-    gateway.catalogue.add_source(
-        MeteredSource(inner=collection_models, meter=gateway.meter, pricing=gateway.prices, clock=ground.clock)
-    )
+    gateway.catalogue.add_source(collection_models)
     recovered = await jobs.recover()
     if recovered:
         log.info("jobs_resumed", jobs=recovered)
@@ -468,7 +304,7 @@ def _limits(settings: Settings) -> ParseLimits:
     )
 
 
-def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowledge: KnowledgeParts) -> tuple[Part, ...]:
+def _parts(ground: Ground, tracing: TracingParts, knowledge: KnowledgeParts) -> tuple[Part, ...]:
     """Gives the parts of the house whose health can be asked for."""
     database = ground.database
 
@@ -486,10 +322,6 @@ def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowled
         jobs = knowledge.jobs
         return True, f"{await jobs.depth()} waiting or being read, {jobs.dead_count} given up"
 
-    async def check_deployments() -> tuple[bool, str]:
-        unreached = gateway.directory.unreached()
-        return not unreached, f"no answer from {', '.join(unreached)}" if unreached else "all that are set up answer"
-
     async def check_workers() -> tuple[bool, str]:
         unwell = ground.workers.unwell()
         return not unwell, f"failed, and started again: {', '.join(unwell)}" if unwell else "all run"
@@ -498,6 +330,5 @@ def _parts(ground: Ground, tracing: TracingParts, gateway: GatewayParts, knowled
         Part(name="Database", check=check_database, is_essential=True),
         Part(name="Traces", check=check_traces, is_essential=True),
         Part(name="Documents", check=check_jobs),
-        Part(name="Model servers", check=check_deployments),
         Part(name="Workers", check=check_workers),
     )

@@ -2,22 +2,29 @@
 
 from dataclasses import dataclass
 
-from alcove.gateway.limits.access import PatternAccess
-from alcove.gateway.limits.estimates import PricedEstimate
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess
 from alcove.gateway.limits.valkey import ValkeyLimitStore
-from alcove.gateway.ports import SpendLedger, UsageLog
 from alcove.identity.service import Identity
-from alcove.infra.metrics import Metrics
 from alcove.infra.valkey import open_valkey
-from alcove.kernel.clock import Clock
 from alcove.kernel.errors import NotFound
 from alcove.kernel.principal import Allowance
-from alcove.settings import Settings
+from alcove.main.ground import Ground
+from alcove.main.usage import UsageParts
 
-__all__ = ["AllowancesOfHouse", "PatternAccess", "PricedEstimate", "limit_store", "limited_meter"]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoutingForLimits:
+    """What limits need to know of routing.
+
+    Attributes:
+        estimate: What calls may cost.
+        access: Which models patterns stand for.
+    """
+
+    estimate: CostEstimate
+    access: ModelAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +51,20 @@ class AllowancesOfHouse:
         return None
 
 
-def limit_store(settings: Settings, ledger: SpendLedger, clock: Clock) -> LimitStore:
-    """Gives where limits are counted: on the Valkey server of the settings, else in this process."""
+def open_meter(ground: Ground, usage: UsageParts, routing: RoutingForLimits) -> LimitedMeter:
+    """Opens the meter: limits are counted on the Valkey server of the settings, else in this process."""
+    settings, clock = ground.settings, ground.clock
+    store: LimitStore
     if settings.valkey.url is None:
-        return MemoryLimitStore(ledger, clock)
-    return ValkeyLimitStore(open_valkey(settings.valkey), ledger, clock, settings.valkey.prefix)
-
-
-def limited_meter(
-    store: LimitStore, usage: UsageLog, estimate: CostEstimate, access: ModelAccess, metrics: Metrics
-) -> LimitedMeter:
-    """Gives the meter, and has the metrics tell of what goes wrong with it."""
-    meter = LimitedMeter(store=store, usage=usage, estimate=estimate, access=access)
+        store = MemoryLimitStore(usage.service, clock)
+    else:
+        store = ValkeyLimitStore(open_valkey(settings.valkey), usage.service, clock, settings.valkey.prefix)
+        ground.stack.push_async_callback(store.client.aclose)
+        ground.workers.start(store.run, "limits")
+    meter = LimitedMeter(store=store, usage=usage.journal, estimate=routing.estimate, access=routing.access)
     counts = meter.counts
-    watch = metrics.watch
+    watch = ground.metrics.watch
     watch("alcove_calls_refused_unchecked", "Calls refused, as limits could not be checked", lambda: counts.unchecked)
     watch("alcove_calls_refused_limited", "Calls refused, as a limit was reached", lambda: counts.refused)
-    watch("alcove_usage_rows_refused", "Usage rows that could not be kept by the journal", lambda: counts.lost_rows)
+    watch("alcove_usage_rows_refused", "Usage rows that the journal could not take", lambda: counts.lost_rows)
     return meter

@@ -14,9 +14,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from alcove.gateway.body import json_object, read_body
+from alcove.gateway.cache.headers import cache_control
 from alcove.gateway.openai_answer import AnswerHead
 from alcove.gateway.openai_api import ChatFace
-from alcove.gateway.relay import AnswerRelay, AnswerWriter
+from alcove.gateway.relay import AnswerRelay, AnswerWriter, answer_headers
 from alcove.infra.web import principal
 from alcove.kernel.chat import Answer, ChatRequest, Delta, JsonValue
 from alcove.kernel.errors import AlcoveError
@@ -111,8 +112,13 @@ class FaceRoute:
             chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)
             asked = replace(asked, request=replace(asked.request, model=chosen.info.id))
         with face.slots.take(who.user_id):
-            turn = face.runner.open(asked.request, who, request_id=request_id)
-            turn.context = replace(turn.context, endpoint=self.route.path)
+            turn = face.runner.open(
+                asked.request,
+                who,
+                request_id=request_id,
+                endpoint=self.route.path,
+                cache_control=cache_control(scope["headers"]),
+            )
             head = AnswerHead(trace_id=turn.trace_id, model=asked.request.model, created=int(time.time()))
             is_streaming = asked.request.is_streaming
             whole = asked.whole(head)
@@ -134,7 +140,7 @@ class FaceRoute:
                 error.headers["x-trace-id"] = turn.trace_id
                 raise
             if not is_streaming and not relay.is_gone:
-                await send_json(send, whole.body(turn.answer), [(b"x-trace-id", turn.trace_id.encode()), *named])
+                await send_json(send, whole.body(turn.answer), [*answer_headers(turn), *named])
 
 
 async def send_json(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

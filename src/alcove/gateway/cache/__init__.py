@@ -1,0 +1,1 @@
+"""Answers kept for the next time they are asked for."""

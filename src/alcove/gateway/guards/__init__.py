@@ -1,0 +1,1 @@
+"""Guardrails: what may not go into a model, and what may not come out."""

@@ -25,7 +25,6 @@ from alcove.gateway.limits.ledger import MemoryLedger
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.metered import MeteredSource
 from alcove.gateway.limits.service import LimitService
-from alcove.gateway.limits.valkey import ValkeyLimitStore
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.ports import Origin
@@ -57,7 +56,7 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
-from alcove.main.limits import AllowancesOfHouse, PatternAccess, PricedEstimate, limit_store, limited_meter
+from alcove.main.limits import AllowancesOfHouse, PatternAccess, PricedEstimate, limited_meter, open_limit_store
 from alcove.main.people import build_identity, master_key
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
@@ -309,10 +308,7 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
 
 def _open_meter(ground: Ground, directory: DeploymentDirectory, prices: PackagedPrices) -> LimitedMeter:
     ledger = MemoryLedger()
-    store = limit_store(ground.settings, ledger, ground.clock)
-    if isinstance(store, ValkeyLimitStore):
-        ground.stack.push_async_callback(store.client.aclose)
-        ground.workers.start(store.run, "limits")
+    store = open_limit_store(ground.settings, ledger, ground.clock, ground.workers, ground.stack)
     estimate = PricedEstimate(find=directory.known, pricing=prices, clock=ground.clock)
     return limited_meter(store, ledger, estimate, PatternAccess(), ground.metrics)
 

@@ -1,15 +1,17 @@
 """Wires what limits calls: where it is counted, and whose it is."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from alcove.gateway.limits.access import PatternAccess
 from alcove.gateway.limits.estimates import PricedEstimate
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess, SpendLedger
-from alcove.gateway.limits.valkey import ValkeyLimitStore
 from alcove.gateway.ports import UsageLog
 from alcove.identity.service import Identity
+from alcove.infra.background import Workers
 from alcove.infra.metrics import Metrics
 from alcove.infra.valkey import open_valkey
 from alcove.kernel.clock import Clock
@@ -17,7 +19,7 @@ from alcove.kernel.errors import NotFound
 from alcove.kernel.principal import Allowance
 from alcove.settings import Settings
 
-__all__ = ["AllowancesOfHouse", "PatternAccess", "PricedEstimate", "limit_store", "limited_meter"]
+__all__ = ["AllowancesOfHouse", "PatternAccess", "PricedEstimate", "limited_meter", "open_limit_store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,19 @@ class AllowancesOfHouse:
         return None
 
 
-def limit_store(settings: Settings, ledger: SpendLedger, clock: Clock) -> LimitStore:
+def open_limit_store(
+    settings: Settings, ledger: SpendLedger, clock: Clock, workers: Workers, stack: AsyncExitStack
+) -> LimitStore:
     """Gives where limits are counted: on the Valkey server of the settings, else in this process."""
     if settings.valkey.url is None:
         return MemoryLimitStore(ledger, clock)
-    return ValkeyLimitStore(open_valkey(settings.valkey), ledger, clock, settings.valkey.prefix)
+    from alcove.gateway.limits.valkey import ValkeyLimitStore  # noqa: PLC0415  its client takes 11 MB that few need
+
+    client = open_valkey(settings.valkey)
+    stack.push_async_callback(partial(client.aclose, close_connection_pool=True))
+    store = ValkeyLimitStore(client, ledger, clock, settings.valkey.prefix)
+    workers.start(store.run, "limits")
+    return store
 
 
 def limited_meter(

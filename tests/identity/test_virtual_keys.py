@@ -198,6 +198,10 @@ async def test_a_key_promises_no_more_than_its_owner_has_and_both_hold(house: An
     assert [each.subject for each in who.allowances] == [f"key:{key.key.id}", f"user:{ada.id}"]
     assert who.allowances[1].budget_usd == 5
     page = await house.browser(ada.email)
+    await house.identity.accounts.update(ada.id, UserEdit(limits=replace(most, requests_per_minute=1)), ACTOR)
+    path = f"/api/v1/keys/{key.key.id}"
+    assert (await page.patch(path, json={"name": "renamed"})).status_code == 200, "less holds, but forbids no new name"
+    assert (await page.patch(path, json={"limits": {"requests_per_minute": 2}})).status_code == 400
     mine = (await page.get("/api/v1/users/me")).json()["limits"]
     assert (mine["budget_usd"], mine["budget_period"], mine["models"]) == ("5", "month", ["gpt-*", "@fast"])
 

@@ -6,6 +6,7 @@ Composite models are not metered themselves, as the models they ask are; which o
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from decimal import Decimal
 
 from alcove.gateway.calls import CLIENT_LEFT, Call, CallKind, Outcome
 from alcove.gateway.limits.estimates import (
@@ -127,11 +128,18 @@ class MeteredModel:
                     error_code=answered.error_code,
                     usage=usage,
                     is_estimated=is_estimated,
-                    cost_usd=None if usage is None else context.pricing.cost_usd(info, usage),
+                    cost_usd=_cost(info, usage, context),
                     ended_s=self.clock.monotonic_s(),
                     first_s=answered.first_s,
                 )
             )
+
+
+def _cost(info: ModelInfo, usage: Usage | None, context: CallContext) -> Decimal | None:
+    """Gives what a call cost: nothing where a cache answered, None where no price is known."""
+    if usage is None:
+        return None
+    return Decimal(0) if context.served.cache else context.pricing.cost_usd(info, usage)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

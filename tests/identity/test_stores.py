@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from alcove.identity.audit import AuditService
+from alcove.identity.key_store import SqlGroupStore, SqlKeyStore
 from alcove.identity.limits import NO_LIMITS, Limits
 from alcove.identity.models import (
     Action,
@@ -27,7 +28,7 @@ from alcove.identity.models import (
     UserChange,
 )
 from alcove.identity.ports import AuditStore, GroupStore, KeyStore, SessionStore, UserStore
-from alcove.identity.store import SqlAuditStore, SqlGroupStore, SqlKeyStore, SqlSessionStore, SqlUserStore
+from alcove.identity.store import SqlAuditStore, SqlSessionStore, SqlUserStore
 from alcove.identity.testing import (
     MemoryAuditStore,
     MemoryGroupStore,

@@ -1,6 +1,7 @@
 """Keys that are limited: in what for, how much, from where, until when, and on whose account."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -197,6 +198,10 @@ async def test_a_key_promises_no_more_than_its_owner_has_and_both_hold(house: An
     assert [each.subject for each in who.allowances] == [f"key:{key.key.id}", f"user:{ada.id}"]
     assert who.allowances[1].budget_usd == 5
     page = await house.browser(ada.email)
+    await house.identity.accounts.update(ada.id, UserEdit(limits=replace(most, requests_per_minute=1)), ACTOR)
+    path = f"/api/v1/keys/{key.key.id}"
+    assert (await page.patch(path, json={"name": "renamed"})).status_code == 200, "less holds, but forbids no new name"
+    assert (await page.patch(path, json={"limits": {"requests_per_minute": 2}})).status_code == 400
     mine = (await page.get("/api/v1/users/me")).json()["limits"]
     assert (mine["budget_usd"], mine["budget_period"], mine["models"]) == ("5", "month", ["gpt-*", "@fast"])
 
@@ -338,6 +343,43 @@ async def test_the_quick_look_knows_what_was_asked_a_moment_ago_and_nothing_that
     session = await house.identity.sessions.log_in(ada.email, "correct horse battery", ACTOR)
     await authenticator.authenticate(Credential(is_key=False, secret=session.token))
     assert authenticator.known(session.token, "") is None
+
+
+async def test_a_burst_of_requests_asks_the_store_once(house: Any) -> None:
+    ada = await house.add_admin()
+    key = await made(house, ada)
+    asked: list[str] = []
+
+    class Slow:
+        async def by_prefix(self, prefix: str) -> Any:
+            asked.append(prefix)
+            await anyio.sleep(0.01)
+            return await house.identity.keys.store.by_prefix(prefix)
+
+    authenticator = replace(house.identity.authenticator, keys=replace(house.identity.keys, store=Slow()))
+    wrong = key.secret[:-1] + ("a" if key.secret[-1] != "a" else "b")
+    refused = 0
+
+    async def ask(secret: str) -> None:
+        nonlocal refused
+        try:
+            await authenticator.authenticate(api_key(secret))
+        except NotAuthenticated:
+            refused += 1
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(ask, key.secret)
+    assert len(asked) == 1
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(ask, wrong)
+    assert refused == 20
+    authenticator.cache.forget_all()
+    with anyio.move_on_after(0.001):
+        await ask(key.secret)
+    await ask(key.secret)  # whoever was cancelled holds up nobody
+    assert authenticator._looking == {}
 
 
 async def test_uses_of_many_keys_are_written_together(house: Any) -> None:

@@ -214,6 +214,8 @@ class KeyService:
             raise InvalidRequest(f"expires_at {reason}.", fields=(FieldError(field="expires_at", message=reason),))
         check_scopes(terms.scopes, maker=maker)
         networks_of(terms.allowed_ips)
+        if before is not None and (before.limits, before.group_id) == (terms.limits, terms.group_id):
+            return  # its account may have less by now, which holds in any case
         if terms.group_id is None:
             owner = await self.users.get(owner_id)
             if owner is not None:

@@ -7,7 +7,8 @@ that account hold at once, so a key can never do more than whoever made it; what
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from alcove.infra.addresses import parse_ip
 from alcove.kernel.errors import FieldError, InvalidRequest
@@ -121,5 +122,10 @@ def networks_of(texts: Sequence[str]) -> tuple[IpNetwork, ...]:
 
 def is_within(address: str, networks: Sequence[IpNetwork]) -> bool:
     """Tells whether an address is in one of the networks; what is no address is in none."""
-    parsed = parse_ip(address)
+    parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in networks)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    return parse_ip(address)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import anyio
+
 from alcove.identity.accounts import AccountService
 from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache, Known
@@ -52,6 +54,7 @@ class Authenticator:
         settings: How long sessions last.
         _touched: When the use of a key or session was last noted, by its id.
         _used_at: Uses of keys that are still to be written; one task writes them all.
+        _looking: Credentials that are being looked up now.
     """
 
     keys: KeyService
@@ -64,6 +67,7 @@ class Authenticator:
     settings: IdentitySettings
     _touched: dict[str, datetime] = field(default_factory=dict)
     _used_at: dict[str, datetime] = field(default_factory=dict)
+    _looking: dict[str, anyio.Event] = field(default_factory=dict, repr=False)
 
     async def authenticate(self, credential: Credential, ip: str = "") -> Principal:
         """Gives who a credential stands for, with their rights as of now.
@@ -77,14 +81,7 @@ class Authenticator:
                 which of these is not told.
             Forbidden: When it is a key that may not be used from there.
         """
-        known = self.cache.get(credential.secret)
-        if known is None:
-            generation = self.cache.generation
-            found = await self._recognise(credential)
-            if found is None:
-                raise NotAuthenticated
-            known = Known.of(found)
-            self.cache.put(credential.secret, known, generation=generation)
+        known = self.cache.get(credential.secret) or await self._find(credential)
         now = self.clock.now()
         found = known.found
         if found.user.is_disabled:
@@ -120,6 +117,34 @@ class Authenticator:
             return None
         self._touch_key(known.found.key, now)
         return known.principal
+
+    async def _find(self, credential: Credential) -> Known:
+        """Asks the stores about a credential, and remembers what they say; of a burst of requests one asks.
+
+        Raises:
+            NotAuthenticated: When it is not one of ours.
+        """
+        secret = credential.secret
+        others = self._looking.get(secret)
+        if others is not None:
+            await others.wait()
+            known = self.cache.get(secret)
+            if known is not None:
+                return known
+        looking = anyio.Event()
+        self._looking.setdefault(secret, looking)
+        try:
+            generation = self.cache.generation
+            found = await self._recognise(credential)
+            if found is None:
+                raise NotAuthenticated
+            known = Known.of(found)
+            self.cache.put(secret, known, generation=generation)
+            return known
+        finally:
+            if self._looking.get(secret) is looking:
+                del self._looking[secret]
+            looking.set()
 
     async def _recognise(self, credential: Credential) -> KnownKey | KnownSession | None:
         if credential.is_key:

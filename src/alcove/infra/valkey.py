@@ -1,11 +1,11 @@
 """Valkey (or Redis), for what several servers share: limits, cached answers. Without an address everything stays in memory."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import redis.asyncio as redis
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 class ValkeySettings(BaseModel):
@@ -29,25 +29,16 @@ class ValkeySettings(BaseModel):
     """What every key begins with, so that several houses can share a server."""
 
 
-def open_valkey(settings: ValkeySettings) -> redis.Redis:
-    """Gives a client; nothing is connected yet. Close it with `aclose`."""
-    url = "" if settings.url is None else settings.url.get_secret_value()
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
+def open_valkey(settings: ValkeySettings) -> "Redis":
+    """Gives a client; nothing is connected yet. Close it with `aclose(close_connection_pool=True)`."""
+    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415  11 MB that only houses with a server need
+
+    pool = BlockingConnectionPool.from_url(
+        "" if settings.url is None else settings.url.get_secret_value(),
         max_connections=settings.max_connections,
         timeout=settings.timeout_s,
         socket_connect_timeout=settings.connect_timeout_s,
         socket_timeout=settings.timeout_s,
         decode_responses=True,
     )
-    return redis.Redis(connection_pool=pool)
-
-
-@contextlib.asynccontextmanager
-async def valkey(settings: ValkeySettings) -> AsyncIterator[redis.Redis]:
-    """Gives a client for the length of a block."""
-    client = open_valkey(settings)
-    try:
-        yield client
-    finally:
-        await client.aclose(close_connection_pool=True)
+    return Redis(connection_pool=pool)

@@ -1,6 +1,7 @@
 """Builds the gateway: which deployment answers, what is cached, who may ask how much, what it costs, what is guarded."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from alcove.gateway.adapters.anthropic import AnthropicUpstreamFactory
 from alcove.gateway.adapters.fake import FakeUpstreamFactory
@@ -9,7 +10,6 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.cache.adapters.memory import MemoryCache
-from alcove.gateway.cache.adapters.valkey import ValkeyCache
 from alcove.gateway.cache.flights import Flights
 from alcove.gateway.cache.metrics import CacheCollector
 from alcove.gateway.cache.policies import ConfiguredPolicies, FirstPolicies
@@ -198,8 +198,10 @@ async def _open_routing(ground: Ground, directory: DeploymentDirectory, pricing:
 def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
     options, clock, valkey = ground.settings.cache, ground.clock, ground.settings.valkey
     if valkey.url is not None:
+        from alcove.gateway.cache.adapters.valkey import ValkeyCache  # noqa: PLC0415  its client takes 11 MB that few need
+
         client = open_valkey(valkey)
-        ground.stack.push_async_callback(client.aclose)
+        ground.stack.push_async_callback(partial(client.aclose, close_connection_pool=True))
         shelf = Shelf(
             ValkeyCache(client, clock, max_neighbours=options.neighbours, prefix=valkey.prefix),
             embedder,

@@ -1,11 +1,11 @@
 """Wires what limits calls: where it is counted, and whose it is."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess
-from alcove.gateway.limits.valkey import ValkeyLimitStore
 from alcove.identity.service import Identity
 from alcove.infra.valkey import open_valkey
 from alcove.kernel.errors import NotFound
@@ -58,9 +58,13 @@ def open_meter(ground: Ground, usage: UsageParts, routing: RoutingForLimits) -> 
     if settings.valkey.url is None:
         store = MemoryLimitStore(usage.service, clock)
     else:
-        store = ValkeyLimitStore(open_valkey(settings.valkey), usage.service, clock, settings.valkey.prefix)
-        ground.stack.push_async_callback(store.client.aclose)
-        ground.workers.start(store.run, "limits")
+        from alcove.gateway.limits.valkey import ValkeyLimitStore  # noqa: PLC0415  its client takes 11 MB that few need
+
+        client = open_valkey(settings.valkey)
+        ground.stack.push_async_callback(partial(client.aclose, close_connection_pool=True))
+        shared = ValkeyLimitStore(client, usage.service, clock, settings.valkey.prefix)
+        ground.workers.start(shared.run, "limits")
+        store = shared
     meter = LimitedMeter(store=store, usage=usage.journal, estimate=routing.estimate, access=routing.access)
     counts = meter.counts
     watch = ground.metrics.watch

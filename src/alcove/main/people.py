@@ -11,13 +11,14 @@ from alcove.identity.adapters.token_file import FileSetupTokens
 from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache
 from alcove.identity.groups import GroupService
+from alcove.identity.key_store import SqlGroupStore, SqlKeyStore
 from alcove.identity.keys import KeyService
 from alcove.identity.models import Actor, ApiKey, Group, User
 from alcove.identity.passwords import Argon2Passwords
 from alcove.identity.service import Authenticator, Identity
 from alcove.identity.sessions import SessionService
 from alcove.identity.setup import SetupService
-from alcove.identity.store import SqlAuditStore, SqlGroupStore, SqlKeyStore, SqlSessionStore, SqlUserStore
+from alcove.identity.store import SqlAuditStore, SqlSessionStore, SqlUserStore
 from alcove.infra.background import background_tasks
 from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.datadir import prepare_data_dir

@@ -116,6 +116,18 @@ async def test_an_answer_is_settled_by_what_the_server_says(fake_clock: FakeCloc
     }  # fmt: skip
 
 
+async def test_an_answer_from_a_cache_costs_no_money() -> None:
+    @dataclass
+    class Cached(Scripted):
+        async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+            context.served.cache = "exact"
+            yield DONE
+
+    house = House(Cached([]))
+    await house.ask(WHO)
+    assert [(row.cost_usd, row.cache, row.input_tokens) for row in house.log.rows] == [(0, "exact", 11)]
+
+
 async def test_a_server_that_counts_nothing_is_counted_here() -> None:
     calls = (ToolCallDelta(index=0, name="find", arguments="{}xx"),)
     house = House(Scripted([Delta(content="b" * 400), Delta(tool_calls=calls), Delta(finish_reason="stop")]))

@@ -122,11 +122,17 @@ class LimitedMeter:
             raise Forbidden(detail)
         if not who.allowances:
             return _Kept(who, call, self.usage, self.counts)
-        self.check_model(who, call.model)
-        counted = [each for each in who.allowances if is_counted(each)]
+        counted: list[Allowance] = []
+        is_money_limited = False
+        for each in who.allowances:
+            if each.models is not None and not self.access.allows(call.model, each.models):
+                raise no_such_model_for(each, call.model)
+            if is_counted(each):
+                counted.append(each)
+                is_money_limited = is_money_limited or each.budget_usd is not None
         if not counted:
             return _Kept(who, call, self.usage, self.counts)
-        nano_usd = self.estimate.nano_usd(call) if _needs_cost(counted) else 0
+        nano_usd = self.estimate.nano_usd(call) if is_money_limited else 0
         try:
             taken = await self.store.reserve(counted, call.input_tokens + call.output_tokens, nano_usd)
         except Unavailable:
@@ -152,7 +158,3 @@ class LimitedMeter:
         return all(
             allowance.models is None or self.access.allows(model_id, allowance.models) for allowance in who.allowances
         )
-
-
-def _needs_cost(allowances: Sequence[Allowance]) -> bool:
-    return any(each.budget_usd is not None for each in allowances)

@@ -145,6 +145,8 @@ class ValkeyLimitStore:
         Raises:
             Unavailable: When the server or the ledger cannot be reached.
         """
+        if not allowances:
+            return ()
         now = self.clock.now()
         nothing = ValkeyReservation(self, "look", self._keys(allowances, now), 0, 0)
         answer = await self._run(nothing, allowances, now, is_look=True)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from tests.gateway.conftest import Served
 from tests.wire.anthropic_server import SIGNATURE, AnthropicServer
+from tests.wire.openai_server import OpenAiServer
 
 ASK: Any = [{"role": "user", "content": "say it again"}]
 PIXEL = "iVBORw0KGgo="
@@ -259,6 +260,8 @@ async def test_failing_server(both: Served, model: str, status: int, code: str, 
         ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}}]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,raw"}}]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages.0.content.0.file"),
+        ({"extra_body": {"anthropic": {"anthropic_beta": ["x\r\nx-api-key: y"]}}}, "anthropic.anthropic_beta"),
+        ({"extra_body": {"anthropic": {"anthropic_beta": "one"}}}, "anthropic.anthropic_beta"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0"),
         ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format.json_schema.schema"),
@@ -271,3 +274,27 @@ async def test_what_anthropic_has_no_words_for_is_refused_with_the_field(
         await create(both, model="claude-echo", **asked)
     assert caught.value.param == field
     assert not claude.messages
+
+
+async def test_fields_in_anthropics_own_words_go_there_and_nowhere_else(
+    both: Served, upstream: OpenAiServer, claude: AnthropicServer
+) -> None:
+    own: Any = {"anthropic": {"container": "c", "thinking": {"type": "disabled"}, "anthropic_beta": ["one", "two"]}}
+    await create(both, model="claude-echo", reasoning_effort="high", extra_body=own)
+    sent = claude.messages[-1]
+    assert (sent.json["container"], sent.json["thinking"]) == ("c", {"type": "disabled"})
+    assert sent.headers["anthropic-beta"] == "one,two"
+    assert "anthropic" not in sent.json
+    await create(both, model="echo", extra_body=own)
+    assert "anthropic" not in upstream.chats[-1].json
+    assert "x-api-key" not in upstream.chats[-1].headers
+
+
+async def test_exact_reason_and_counts_of_anthropic_stand_beside_openais(both: Served) -> None:
+    choice = (await create(both, model="claude-stopper")).choices[0].to_dict()
+    assert choice["finish_reason"] == "stop"
+    assert choice["anthropic"] == {
+        "stop_reason": "stop_sequence",
+        "stop_sequence": "three",
+        "usage": {"cache_creation_input_tokens": 2},
+    }

@@ -4,6 +4,7 @@ What chat completions and Messages both have words for is translated. What only 
 left out, as in Anthropic's own layer for OpenAI's clients; every other field goes through as it came.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from alcove.gateway.adapters.anthropic_content import AnthropicMessages
@@ -27,6 +28,8 @@ _WITHOUT_COUNTERPART = frozenset(
         "stream_options", "web_search_options", "functions", "function_call", "moderation",
     }
 )  # fmt: skip
+_BETA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_BETA_RULE = "must be a list of names of beta features"
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 _TIERS = frozenset({"auto", "standard_only"})
 _JSON_RULE = "Answer with one JSON object and nothing else."
@@ -69,9 +72,22 @@ def message_body(request: ChatRequest, *, model: str, traits: ModelTraits) -> di
 
 
 def beta_of(request: ChatRequest) -> str:
-    """Gives the value of the header `anthropic-beta`; empty for none."""
+    """Gives the value of the header `anthropic-beta`; empty for none.
+
+    Raises:
+        InvalidRequest: When it could not be one.
+    """
     names = native_of(request.extra).get(BETA)
-    return ",".join(each for each in names if isinstance(each, str)) if isinstance(names, list | tuple) else ""
+    if names is None:
+        return ""
+    if not isinstance(names, list | tuple):
+        raise _refusal(f"{NATIVE}.{BETA}", _BETA_RULE)
+    found: list[str] = []
+    for each in names:
+        if not isinstance(each, str) or not _BETA_NAME.fullmatch(each):
+            raise _refusal(f"{NATIVE}.{BETA}", _BETA_RULE)
+        found.append(each)
+    return ",".join(found)
 
 
 def _asked_max(extra: Mapping[str, JsonValue]) -> JsonValue:

@@ -10,15 +10,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from alcove.gateway.calls import Call, Outcome, UsageRow
-from alcove.gateway.limits.access import PatternAccess
-from alcove.gateway.limits.estimates import PricedEstimate
 from alcove.gateway.limits.ledger import MemoryLedger
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.metering import usage_row
 from alcove.kernel.chat import Usage
 from alcove.kernel.clock import SystemClock
-from alcove.kernel.ports import ModelInfo
 from alcove.kernel.principal import Allowance, Principal, Role
 from report import show
 
@@ -53,9 +50,9 @@ class Nowhere:
 class Flat:
     """Knows one price."""
 
-    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:  # noqa: ARG002  the port's signature
-        """Gives it."""
-        return Decimal("0.15")
+    def nano_usd(self, call: Call) -> int:
+        """Gives what a call may cost."""
+        return 150 * (call.input_tokens + call.output_tokens)
 
 
 async def best_us(once: Callable[[], Awaitable[None]]) -> float:
@@ -74,8 +71,7 @@ async def measure() -> None:
     meter = LimitedMeter(
         store=MemoryLimitStore(MemoryLedger(), clock),
         usage=Nowhere(),
-        estimate=PricedEstimate(find=lambda name: ModelInfo(id=name), pricing=Flat(), clock=clock),
-        access=PatternAccess(),
+        estimate=Flat(),
     )
 
     def call_of(who: Principal) -> Callable[[], Awaitable[None]]:

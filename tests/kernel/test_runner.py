@@ -36,7 +36,7 @@ SOURCE = Source(
 class FixedPrice:
     """Knows one price."""
 
-    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:
+    def cost_usd(self, model: ModelInfo, usage: Usage, served: Served | None = None) -> Decimal | None:
         return Decimal("0.25") * usage.total_tokens
 
 

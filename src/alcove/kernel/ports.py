@@ -69,6 +69,7 @@ class Served:
         upstream_model: The model's id there.
         cache: Which cache answered in its place.
         attempts: How many times a deployment was asked.
+        is_stopped: Whether the house ended the answer before the model did, as a guardrail does.
         is_cache_missed: Whether a cache was asked and had no answer.
         cache_age_s: Seconds since the cached answer was kept.
     """
@@ -78,6 +79,7 @@ class Served:
     upstream_model: str = ""
     cache: CacheKind = ""
     attempts: int = 0
+    is_stopped: bool = False
     is_cache_missed: bool = False
     cache_age_s: float = 0.0
 

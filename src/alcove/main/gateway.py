@@ -52,7 +52,7 @@ from alcove.infra.valkey import open_valkey
 from alcove.kernel.ports import ModelSource, Pricing
 from alcove.kernel.trace import TraceSink
 from alcove.main.ground import Ground
-from alcove.main.limits import RoutingForLimits, open_meter
+from alcove.main.limits import open_meter
 from alcove.main.usage import UsageParts
 from alcove.status.service import Part
 
@@ -150,8 +150,7 @@ async def open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
         shelf=_open_cache(ground, embedder),
         flights=Flights(ground.settings.cache.wait_s),
     )
-    known = RoutingForLimits(estimate=RoutedEstimate(routing.router), access=routing.policies)
-    meter = open_meter(ground, usage, known)
+    meter = open_meter(ground, usage, RoutedEstimate(routing.router))
     guard_store = SqlGuardStore(ground.database)
     sources: list[ModelSource] = [
         MeteredSource(inner=each, meter=meter, pricing=pricing, clock=clock)

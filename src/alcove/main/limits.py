@@ -5,26 +5,13 @@ from functools import partial
 
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
-from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess
+from alcove.gateway.limits.ports import CostEstimate, LimitStore
 from alcove.identity.service import Identity
 from alcove.infra.valkey import open_valkey
 from alcove.kernel.errors import NotFound
 from alcove.kernel.principal import Allowance
 from alcove.main.ground import Ground
 from alcove.main.usage import UsageParts
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RoutingForLimits:
-    """What limits need to know of routing.
-
-    Attributes:
-        estimate: What calls may cost.
-        access: Which models patterns stand for.
-    """
-
-    estimate: CostEstimate
-    access: ModelAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +38,7 @@ class AllowancesOfHouse:
         return None
 
 
-def open_meter(ground: Ground, usage: UsageParts, routing: RoutingForLimits) -> LimitedMeter:
+def open_meter(ground: Ground, usage: UsageParts, estimate: CostEstimate) -> LimitedMeter:
     """Opens the meter: limits are counted on the Valkey server of the settings, else in this process."""
     settings, clock = ground.settings, ground.clock
     store: LimitStore
@@ -65,7 +52,7 @@ def open_meter(ground: Ground, usage: UsageParts, routing: RoutingForLimits) -> 
         shared = ValkeyLimitStore(client, usage.service, clock, settings.valkey.prefix)
         ground.workers.start(shared.run, "limits")
         store = shared
-    meter = LimitedMeter(store=store, usage=usage.journal, estimate=routing.estimate, access=routing.access)
+    meter = LimitedMeter(store=store, usage=usage.journal, estimate=estimate)
     counts = meter.counts
     watch = ground.metrics.watch
     watch("alcove_calls_refused_unchecked", "Calls refused, as limits could not be checked", lambda: counts.unchecked)

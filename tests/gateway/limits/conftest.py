@@ -16,7 +16,6 @@ import pytest
 from redis.asyncio import Redis
 
 from alcove.gateway.calls import Call, Outcome
-from alcove.gateway.limits.access import PatternAccess
 from alcove.gateway.limits.estimates import NoPrices
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
@@ -25,7 +24,7 @@ from alcove.gateway.limits.valkey import ValkeyLimitStore
 from alcove.gateway.metering import MemoryUsageLog
 from alcove.kernel.chat import Usage
 from alcove.kernel.clock import FakeClock, SystemClock
-from alcove.kernel.principal import Allowance, Principal, Role
+from alcove.kernel.principal import Allowance, BudgetPeriod, Principal, Role
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -39,7 +38,7 @@ class Ledger:
     asked: list[tuple[str, datetime]] = field(default_factory=list)
     error: Exception | None = None
 
-    async def spent(self, subject: str, period_start: datetime) -> tuple[Decimal, int]:
+    async def spent(self, subject: str, period: BudgetPeriod, period_start: datetime) -> tuple[Decimal, int]:
         self.asked.append((subject, period_start))
         await anyio.lowlevel.checkpoint()
         if self.error is not None:
@@ -75,9 +74,7 @@ class Flat:
 
 
 def meter_of(store: LimitStore, estimate: CostEstimate | None = None, usage: Any = None) -> LimitedMeter:
-    return LimitedMeter(
-        store=store, usage=usage or MemoryUsageLog(), estimate=estimate or NoPrices(), access=PatternAccess()
-    )
+    return LimitedMeter(store=store, usage=usage or MemoryUsageLog(), estimate=estimate or NoPrices())
 
 
 @pytest.fixture(scope="session")

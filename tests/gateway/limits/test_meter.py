@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from alcove.gateway.calls import CallKind, UsageRow
-from alcove.gateway.limits.access import PatternAccess
-from alcove.gateway.limits.estimates import PricedEstimate
 from alcove.gateway.limits.headers import duration
 from alcove.gateway.limits.ledger import MemoryLedger
 from alcove.gateway.limits.memory import MemoryLimitStore
@@ -22,7 +20,6 @@ from alcove.identity.scopes import CALL_SCOPES
 from alcove.kernel.chat import Usage
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import BudgetExceeded, Forbidden, RateLimited
-from alcove.kernel.ports import ModelInfo
 from alcove.kernel.principal import BudgetPeriod
 from tests.gateway.limits.conftest import START, Flat, Ledger, a_call, came_to, holder, meter_of, subject
 
@@ -43,24 +40,6 @@ async def test_a_key_without_the_scope_is_refused_whatever_door_it_came_by(fake_
     with pytest.raises(Forbidden, match="limited to embedding"):
         await meter.admit(holder(scopes=("embedding",)), a_call())
     await meter.admit(holder(scopes=("embedding",)), a_call(kind=CallKind.EMBEDDING))
-
-
-@pytest.mark.parametrize(("model", "patterns", "may"), [
-    ("gpt-4o", ("gpt-4o",), True), ("gpt-4o", ("gpt-*",), True), ("gpt-4o", (), False), ("gpt", ("gpt-*",), False),
-    ("qwen", ("@small",), True), ("local/x", ("@small",), True), ("big", ("@small",), False), ("a", ("*",), True),
-    ("qwen", ("@none",), False), ("@small", ("@small",), True), ("g*", ("gpt",), False),
-])  # fmt: skip
-def test_models_by_id_prefix_and_access_group(model: str, patterns: tuple[str, ...], may: bool) -> None:
-    groups = {"small": ("qwen", "local/*")}
-    assert PatternAccess(lambda name: groups.get(name, ())).allows(model, patterns) is may
-
-
-async def test_every_allowance_has_to_name_the_model(fake_clock: FakeClock) -> None:
-    meter = meter_of(memory(fake_clock))
-    key, group = subject("key:1", models=("gpt-*",)), subject("group:1", models=("gpt-4o",))
-    await meter.admit(holder(key, group), a_call(model="gpt-4o"))
-    with pytest.raises(Forbidden, match="Your group 'laptop' may not use the model 'gpt-5'; allowed: gpt-4o"):
-        await meter.admit(holder(key, group), a_call(model="gpt-5"))
 
 
 # --- in words and header fields -----------------------------------------------------------------------------------
@@ -162,6 +141,9 @@ def test_a_time_is_in_its_period_and_the_end_begins_the_next(at: int, kind: Budg
 
 
 class BrokenLog:
+    def admit(self) -> None:
+        pass
+
     def append(self, row: UsageRow) -> None:
         raise OSError("disk full")
 
@@ -228,27 +210,6 @@ async def test_a_call_that_began_before_midnight_counts_on_the_day_it_began(fake
     late.settle(late_settled)
     fresh.settle(came_to(1, "0.10"))
     assert [(each.used, each.held) for each in await meter.store.look(who.allowances)] == [(NANO // 10, 0)]
-
-
-def test_the_estimate_is_by_the_price_of_each_kind_of_token(fake_clock: FakeClock) -> None:
-    asked: list[int] = []
-
-    class Prices:
-        def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal | None:
-            asked.append(1)
-            if model.id == "free":
-                return None
-            return (Decimal("0.15") * usage.input_tokens + Decimal("0.60") * usage.output_tokens) / 1_000_000
-
-    known = {"m", "free"}
-    estimate = PricedEstimate(
-        find=lambda name: ModelInfo(id=name) if name in known else None, pricing=Prices(), clock=fake_clock
-    )
-    for _ in range(5):
-        assert estimate.nano_usd(a_call(input_tokens=100, output_tokens=50)) == 100 * 150 + 50 * 600
-    assert len(asked) == 2
-    assert estimate.nano_usd(a_call(model="free", input_tokens=100)) == 0
-    assert estimate.nano_usd(a_call(model="unknown", input_tokens=100)) == 0
 
 
 # --- totals under any order of events -----------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from alcove.gateway.service import BuiltInModels
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, Delta, ImagePart, ToolCallDelta, Usage
 from alcove.kernel.clock import FakeClock, SystemClock
 from alcove.kernel.errors import Forbidden, RateLimited, StreamInterrupted, UpstreamError
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo
+from alcove.kernel.ports import CallContext, Embeddings, ModelInfo, Served
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Trace, Tracer
 from tests.gateway.limits.conftest import START, Ledger, holder, meter_of, subject
@@ -60,8 +60,8 @@ class Embedding:
 
 
 class TenthOfACent:
-    def cost_usd(self, model: ModelInfo, usage: Usage) -> Decimal:
-        return Decimal("0.001") * usage.total_tokens
+    def cost_usd(self, model: ModelInfo, usage: Usage, served: Served | None = None) -> Decimal:
+        return Decimal(0) if served is not None and served.cache else Decimal("0.001") * usage.total_tokens
 
 
 @dataclass
@@ -201,18 +201,24 @@ async def test_the_output_is_held_as_the_client_bounds_it() -> None:
                 group.cancel_scope.cancel()
 
 
-async def test_models_that_may_not_be_used_are_not_listed_and_say_so_when_asked() -> None:
-    house = House(Scripted([DONE]))
-    who = holder(subject(models=("e",)))
-    assert [each.id for each in await house.source.list_models(who)] == ["e"]
-    with pytest.raises(Forbidden, match="may not use the model 'm'; allowed: e"):
-        await house.ask(who)
+async def test_a_composite_model_is_not_metered_as_the_models_it_asks_are() -> None:
     composite = House(Scripted([DONE], info=ModelInfo(id="m", is_composite=True)))
-    with pytest.raises(Forbidden):
-        await composite.ask(who)
     await composite.ask(holder(subject(requests_per_minute=1)))
     await composite.ask(holder(subject(requests_per_minute=1)))
-    assert composite.log.rows == [], "the models it asks are metered, not itself"
+    assert composite.log.rows == []
+
+
+async def test_an_answer_that_the_house_ended_is_no_client_that_left() -> None:
+    @dataclass
+    class Stopped(Scripted):
+        async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
+            context.served.is_stopped = True
+            yield Delta(content="a")
+            yield DONE
+
+    house = House(Stopped([]))
+    await house.ask(WHO, take=1)
+    assert [row.status for row in house.log.rows] == [200]
 
 
 async def test_embeddings_are_admitted_and_settled() -> None:

@@ -117,6 +117,7 @@ class GuardrailFilter(BaseFilter):
             if not is_over:
                 yield windows.passed(Delta(), is_last=True)
         except Hit as hit:
+            turn.served.is_stopped = True
             await deltas.aclose()  # the model is not to write on
             self._note(turn, guard, "refuse", {"matches": windows.found}, level=Level.WARNING)
             yield Delta(content=hit.before if windows.part == "content" else "", finish_reason="content_filter")

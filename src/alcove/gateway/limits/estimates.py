@@ -1,13 +1,10 @@
 """What a call may come to, before it is made."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from alcove.gateway.calls import Call
-from alcove.gateway.limits.models import nano_of
-from alcove.kernel.chat import ChatRequest, Delta, ImagePart, TextPart, Usage
-from alcove.kernel.clock import Clock
-from alcove.kernel.ports import ModelInfo, Pricing
+from alcove.kernel.chat import ChatRequest, Delta, ImagePart, TextPart
 
 CHARACTERS_PER_TOKEN = 4
 DEFAULT_OUTPUT_TOKENS = 4096
@@ -77,41 +74,3 @@ class NoPrices:
     def nano_usd(self, call: Call) -> int:  # noqa: ARG002  the port's signature
         """Gives 0: not known."""
         return 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PricedEstimate:
-    """Estimates by the price of a million tokens of each kind, which is asked for once a minute and model.
-
-    Attributes:
-        find: Gives what is known of a model, without waiting; None when it is not known here.
-        pricing: What calls cost.
-        clock: The time.
-    """
-
-    find: Callable[[str], ModelInfo | None]
-    pricing: Pricing
-    clock: Clock
-    _prices: dict[str, tuple[float, int, int]] = field(default_factory=dict)
-
-    def nano_usd(self, call: Call) -> int:
-        """Gives the most a call may cost, in nano-dollars; 0 when no price is known."""
-        now_s = self.clock.monotonic_s()
-        found = self._prices.get(call.model)
-        if found is None or found[0] <= now_s:
-            found = self._priced(call.model, now_s)
-        _, per_input, per_output = found
-        if not per_input and not per_output:
-            return 0
-        return -(-(call.input_tokens * per_input + call.output_tokens * per_output) // _UNIT)
-
-    def _priced(self, model_id: str, now_s: float) -> tuple[float, int, int]:
-        info = self.find(model_id)
-        per_input = per_output = 0
-        if info is not None:
-            per_input = nano_of(self.pricing.cost_usd(info, Usage(input_tokens=_UNIT)))
-            per_output = nano_of(self.pricing.cost_usd(info, Usage(output_tokens=_UNIT)))
-        if len(self._prices) >= _MAX_PRICES:
-            self._prices.clear()
-        found = self._prices[model_id] = (now_s + _KEPT_S, per_input, per_output)
-        return found

@@ -8,8 +8,8 @@ import structlog
 from alcove.gateway.calls import Call, Outcome
 from alcove.gateway.limits.headers import limit_headers
 from alcove.gateway.limits.models import Standing, is_counted, nano_of
-from alcove.gateway.limits.ports import CostEstimate, LimitStore, ModelAccess, Reservation
-from alcove.gateway.limits.words import no_such_model_for, refusal
+from alcove.gateway.limits.ports import CostEstimate, LimitStore, Reservation
+from alcove.gateway.limits.words import refusal
 from alcove.gateway.metering import usage_row
 from alcove.gateway.ports import Admission, UsageLog
 from alcove.kernel.errors import Forbidden, Unavailable
@@ -95,25 +95,25 @@ class LimitedMeter:
         store: Counts.
         usage: Keeps usage rows.
         estimate: What calls may cost.
-        access: Which models a pattern stands for.
         counts: What went wrong.
     """
 
     store: LimitStore
     usage: UsageLog
     estimate: CostEstimate
-    access: ModelAccess
     counts: MeterCounts = field(default_factory=MeterCounts)
 
     async def admit(self, who: Principal, call: Call) -> Admission:
         """Reserves what a call may come to.
 
         Raises:
-            Forbidden: When this principal may not use the model, or not in this way.
+            Forbidden: When this key is not for such calls. Whether it may use the model is seen to by whoever finds it.
             RateLimited: When a limit is reached, with the seconds to wait.
             BudgetExceeded: When a budget is spent.
-            Unavailable: When limits cannot be checked; they fail closed. Calls that nothing limits go on.
+            Unavailable: When limits cannot be checked; they fail closed, and calls that nothing limits go on. Or when what the
+                call comes to could not be kept.
         """
+        self.usage.admit()
         if who.scopes is not None and call.kind.value not in who.scopes:
             made_for = ", ".join(who.scopes) or "nothing"
             detail = (
@@ -125,8 +125,6 @@ class LimitedMeter:
         counted: list[Allowance] = []
         is_money_limited = False
         for each in who.allowances:
-            if each.models is not None and not self.access.allows(call.model, each.models):
-                raise no_such_model_for(each, call.model)
             if is_counted(each):
                 counted.append(each)
                 is_money_limited = is_money_limited or each.budget_usd is not None
@@ -142,19 +140,3 @@ class LimitedMeter:
             self.counts.refused += 1
             raise refusal(taken)
         return _Limited(who, call, self.usage, self.counts, taken)
-
-    def check_model(self, who: Principal, model_id: str) -> None:
-        """Refuses a model that one of the principal's allowances does not name.
-
-        Raises:
-            Forbidden: Then.
-        """
-        for allowance in who.allowances:
-            if allowance.models is not None and not self.access.allows(model_id, allowance.models):
-                raise no_such_model_for(allowance, model_id)
-
-    def may_use(self, who: Principal, model_id: str) -> bool:
-        """Tells whether all of the principal's allowances name a model."""
-        return all(
-            allowance.models is None or self.access.allows(model_id, allowance.models) for allowance in who.allowances
-        )

@@ -119,6 +119,8 @@ class MeteredModel:
             answered.fail(InternalError())
             raise
         finally:
+            if context.served.is_stopped:
+                answered.status = 200
             usage, is_estimated = answered.counted(call)
             admission.settle(
                 Outcome(
@@ -132,36 +134,6 @@ class MeteredModel:
                     first_s=answered.first_s,
                 )
             )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PermittedModel:
-    """A composite model that is asked only by those who may.
-
-    Attributes:
-        inner: The model.
-        meter: Knows who may.
-    """
-
-    inner: Model
-    meter: LimitedMeter
-
-    @property
-    def info(self) -> ModelInfo:
-        """Gives what is known of the model."""
-        return self.inner.info
-
-    async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
-        """Answers as the model does.
-
-        Raises:
-            Forbidden: When the principal may not use it.
-            AlcoveError: As the model.
-        """
-        self.meter.check_model(context.principal, self.inner.info.id)
-        async with aclosing(self.inner.stream(request, context)) as deltas:
-            async for delta in deltas:
-                yield delta
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,7 +213,7 @@ class MeteredEmbeddingModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeteredSource:
-    """A place models come from, each of them metered; those that a principal may not use are not listed.
+    """A place models come from, each of them metered; which of them somebody may use is not decided here.
 
     Attributes:
         inner: The place.
@@ -257,10 +229,7 @@ class MeteredSource:
 
     async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
         """Lists the models this person may use from here."""
-        found = await self.inner.list_models(principal)
-        if not principal.allowances:
-            return found
-        return [each for each in found if self.meter.may_use(principal, each.id)]
+        return await self.inner.list_models(principal)
 
     async def find_model(self, model_id: str, principal: Principal) -> Model | None:
         """Gives the chat model of that id; one that may not be used says so when it is asked."""
@@ -268,7 +237,7 @@ class MeteredSource:
         if model is None:
             return None
         if model.info.is_composite:
-            return PermittedModel(inner=model, meter=self.meter)
+            return model
         return MeteredModel(inner=model, meter=self.meter, clock=self.clock)
 
     async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:

@@ -60,14 +60,6 @@ class CostEstimate(Protocol):
         ...
 
 
-class ModelAccess(Protocol):
-    """Knows which models a list of patterns stands for."""
-
-    def allows(self, model_id: str, patterns: Sequence[str]) -> bool:
-        """Tells whether a model is among them: its id, `prefix*`, or `@name` for an access group."""
-        ...
-
-
 class Allowances(Protocol):
     """Knows what each subject may use."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from alcove.gateway.limits.headers import duration, limit_headers
 from alcove.gateway.limits.models import LimitKind, Standing, usd_of
-from alcove.kernel.errors import BudgetExceeded, Forbidden, RateLimited
+from alcove.kernel.errors import BudgetExceeded, RateLimited
 from alcove.kernel.principal import Allowance, BudgetPeriod
 
 _PERIODS = {
@@ -54,13 +54,6 @@ def _budget_refusal(standing: Standing, headers: dict[str, str]) -> RateLimited:
         return BudgetExceeded(detail, headers=headers)
     detail = f"{who} {has} used {spent} of {most} {period}; it begins anew on {_day(standing.resets_at)}."
     return BudgetExceeded(detail, retry_after_s=standing.wait_s, headers=headers)
-
-
-def no_such_model_for(allowance: Allowance, model_id: str) -> Forbidden:
-    """Gives the error of a model that a subject may not use."""
-    who, _ = _subject(allowance)
-    may = ", ".join((allowance.models or ())[:20]) or "no model at all"
-    return Forbidden(f"{who} may not use the model {model_id[:200]!r}; allowed: {may}.")
 
 
 def _subject(allowance: Allowance) -> tuple[str, str]:

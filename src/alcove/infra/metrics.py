@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,6 +23,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alcove.infra.middleware import route_template
+from alcove.kernel.chat import Usage
 from alcove.kernel.trace import Level, ObservationKind, Trace, TraceSink
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,6 +36,14 @@ _REMEMBERED_TRACES = 2_000
 _OUTCOMES = {Level.DEFAULT: "ok", Level.WARNING: "stopped", Level.ERROR: "error"}
 
 
+class _CallCounters(NamedTuple):
+    turns: Counter
+    seconds: Histogram
+    first_token_seconds: Histogram
+    input_tokens: Counter
+    output_tokens: Counter
+
+
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
@@ -41,6 +51,8 @@ class Metrics:
         """Begins at zero."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here; it halves the lines
         self.registry = CollectorRegistry(auto_describe=True)
+        self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._calls: dict[tuple[str, str], _CallCounters] = {}
         self.requests = Counter(
             "alcove_http_requests", "HTTP requests answered", ("route", "method", "status"), registry=self.registry
         )
@@ -89,6 +101,40 @@ class Metrics:
             read: Gives the value; quick, as it blocks the event loop.
         """
         Gauge(name, description, registry=self.registry).set_function(read)
+
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Counts a POST request that was answered past the layers."""
+        counted = self._counted.get((route, status))
+        if counted is None:
+            counted = self._counted[route, status] = (
+                self.requests.labels(route, "POST", str(status)),
+                self.request_seconds.labels(route, "POST"),
+            )
+        counted[0].inc()
+        counted[1].observe(seconds)
+
+    def count_call(
+        self, model: str, outcome: str, *, began_s: float, first_s: float | None, ended_s: float, usage: Usage | None
+    ) -> None:
+        """Counts a call that left no trace, as `MeteredTraceSink` counts those that do; times by one monotonic clock."""
+        counted = self._calls.get((model, outcome))
+        if counted is None:
+            if len(self._calls) >= _MAX_MODELS * len(_OUTCOMES):
+                model = "other"
+            counted = self._calls[model, outcome] = _CallCounters(
+                self.turns.labels(model, outcome),
+                self.turn_seconds.labels(model),
+                self.first_token_seconds.labels(model),
+                self.tokens.labels(model, "input"),
+                self.tokens.labels(model, "output"),
+            )
+        counted.turns.inc()
+        counted.seconds.observe(ended_s - began_s)
+        if first_s is not None:
+            counted.first_token_seconds.observe(first_s - began_s)
+        if usage is not None:
+            counted.input_tokens.inc(usage.input_tokens)
+            counted.output_tokens.inc(usage.output_tokens)
 
     def render(self) -> bytes:
         """Gives all metrics in Prometheus's text format; send it as `CONTENT_TYPE`."""

@@ -16,17 +16,22 @@ from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
 from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
+from alcove.gateway.adapters.openai_bytes import sum_up
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.hot.traces import HotTraces
+from alcove.gateway.metering import FreeMeter, NoUsageLog
 from alcove.gateway.models import Provider
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.ports import Origin
+from alcove.gateway.routing.direct import DirectRouter
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
 from alcove.identity.audit import AuditService
+from alcove.identity.known import KnownKeys
 from alcove.identity.models import Action, Actor
 from alcove.identity.service import Identity
 from alcove.infra.background import TaskGroupBackground, Workers, background_tasks, running_workers
@@ -52,6 +57,7 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
+from alcove.main.hot import HotParts
 from alcove.main.people import build_identity, master_key
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
@@ -60,6 +66,9 @@ from alcove.tracing.intake import TraceIntake
 from alcove.tracing.service import TraceService
 
 log = structlog.get_logger(__name__)
+
+
+_INSIDE = frozenset({"background", "hot"})  # what no route behind the hot one needs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,10 +87,11 @@ class House:
     deployments: DeploymentService
     embedding_service: EmbeddingService
     chat_face: ChatFace
+    hot: HotParts
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "background"}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _INSIDE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +144,7 @@ class TracingParts:
 class GatewayParts:
     """What the gateway is made of."""
 
+    meter: FreeMeter
     embedder: Embedder
     prices: PackagedPrices
     guard: AddressGuard
@@ -207,7 +218,9 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             audit=AuditOfDeployments(identity.audit),
             clock=clock,
         )
+        chat_face = ChatFace.of(runner, settings.gateway)
         yield House(
+            hot=_open_hot(ground, runner, gateway, tracing, identity, chat_face),
             background=background,
             identity=identity,
             chats=chats,
@@ -226,7 +239,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             embedding_service=EmbeddingService(
                 models=gateway.catalogue, sink=tracing.sink, pricing=gateway.prices, clock=clock
             ),
-            chat_face=ChatFace.of(runner, settings.gateway),
+            chat_face=chat_face,
         )
 
 
@@ -285,6 +298,7 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
     )
     built_in = BuiltInModels(chat=(reader,), embedding=(embedder,))
     return GatewayParts(
+        meter=FreeMeter(NoUsageLog()),
         embedder=embedder,
         prices=prices,
         guard=guard,
@@ -292,6 +306,30 @@ async def _open_gateway(ground: Ground) -> GatewayParts:
         store=store,
         directory=directory,
         catalogue=ModelCatalogue([directory, built_in], options.default_model),
+    )
+
+
+def _open_hot(
+    ground: Ground,
+    runner: TurnRunner,
+    gateway: GatewayParts,
+    tracing: TracingParts,
+    identity: Identity,
+    chat_face: ChatFace,
+) -> HotParts:
+    traces = HotTraces(
+        sink=tracing.intake, sum_up=sum_up, clock=ground.clock, per_s=ground.settings.gateway.traces_per_s
+    )
+    ground.workers.start(traces.run, "traces of the hot route")
+    ground.stack.push_async_callback(traces.flush)
+    return HotParts(
+        keys=KnownKeys(identity.authenticator),
+        router=DirectRouter(gateway.directory),
+        meter=gateway.meter,
+        concerns=tuple(runner.filters),
+        slots=chat_face.slots,
+        pricing=gateway.prices,
+        traces=traces,
     )
 
 

@@ -5,7 +5,7 @@ import math
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import anyio
 import structlog
@@ -20,8 +20,10 @@ from alcove.infra.embedder import MODEL_FOLDER
 from alcove.infra.logging import configure_logging
 from alcove.infra.metrics import Metrics
 from alcove.infra.secrets import MASTER_KEY_FILE, UnsafeSecret
+from alcove.infra.wire import HttpProtocol
 from alcove.kernel.errors import first_known
 from alcove.main.app import PAGE_FOLDER, create_app, with_state
+from alcove.main.hot import in_front_of
 from alcove.main.house import open_house
 from alcove.ops import doctor
 from alcove.settings import DATABASE_FILE, BadSettings, Settings, unknown_variables
@@ -83,8 +85,11 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
             if link is not None:  # on the terminal, where the operator looks, and in no log
                 sys.stdout.write(f"\n  Make the first account: {link}\n\n")
             requests = Deadline()
+            app = _until(requests, with_state(create_app(settings, metrics, rooms), house.state()))
+            hot = in_front_of(app, house.hot, settings, metrics) if rooms is None or "gateway" in rooms else None
             config = uvicorn.Config(
-                _until(requests, with_state(create_app(settings, metrics, rooms), house.state())),
+                app if hot is None else hot,
+                http=HttpProtocol,
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,
@@ -97,7 +102,8 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
                 ws="none",
             )
             server = _Server(config, url)
-            await signals.start(_stop_on_signal, server, house.background.deadline, requests, settings.server.drain_s)
+            ends = (house.background.deadline.set, requests.set, *(() if hot is None else (hot.end_at,)))
+            await signals.start(_stop_on_signal, server, ends, settings.server.drain_s)
             await server.serve(sockets=[listener])
             log.info("closing")
         signals.cancel_scope.cancel()
@@ -114,9 +120,16 @@ def _until(deadline: Deadline, app: ASGIApp) -> ASGIApp:
 
 
 async def _stop_on_signal(
-    server: _Server, answers: Deadline, requests: Deadline, drain_s: float, *, task_status: TaskStatus[None]
+    server: _Server, ends: Sequence[Callable[[float], None]], drain_s: float, *, task_status: TaskStatus[None]
 ) -> None:
-    """Ends the server: no new connections; what runs has `drain_s` seconds, answers first, as others may be watching them."""
+    """Ends the server: no new connections; what runs has `drain_s` seconds, answers first, as others may be watching them.
+
+    Args:
+        server: The server.
+        ends: Told the time at which work ends: first that of answers nobody waits for, the others a moment later.
+        drain_s: How long it may take.
+        task_status: Told when signals are heard.
+    """
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for received in signals:
@@ -124,8 +137,8 @@ async def _stop_on_signal(
             server.force_exit = server.should_exit  # the second signal does not wait
             server.should_exit = True
             wait_s = 0.0 if server.force_exit else drain_s
-            answers.set(anyio.current_time() + wait_s)
-            requests.set(anyio.current_time() + wait_s + _LAST_EVENT_S)
+            for place, end_at in enumerate(ends):
+                end_at(anyio.current_time() + wait_s + (_LAST_EVENT_S if place else 0.0))
 
 
 @contextlib.contextmanager

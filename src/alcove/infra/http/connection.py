@@ -18,7 +18,7 @@ from alcove.infra.http.errors import (
     TimedOut,
 )
 from alcove.infra.http.limits import HttpLimits
-from alcove.infra.http.watch import Watch
+from alcove.infra.watch import Watch
 
 _HIGH_WATER = 256 * 1024  # bytes held before the server is made to wait
 _INFORMATIONAL = range(100, 200)

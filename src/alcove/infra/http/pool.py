@@ -11,7 +11,7 @@ from alcove.infra.http.connection import Connection
 from alcove.infra.http.errors import ConnectFailed, PoolFull
 from alcove.infra.http.limits import HttpLimits
 from alcove.infra.http.urls import Url
-from alcove.infra.http.watch import Watch
+from alcove.infra.watch import Watch
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class ConnectionPool:
         self._limits = limits
         self._guard = guard
         self._tls = tls
-        self._watch = Watch(limits)
+        self._watch = Watch(min(limits.read_s, limits.write_s, limits.total_s))
         self._origins: dict[tuple[str, str, int], _Origin] = {}
 
     async def take(self, url: Url, *, is_fresh: bool = False) -> tuple[Connection, bool]:

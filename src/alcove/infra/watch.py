@@ -7,8 +7,6 @@ A deadline is noticed up to a tick late: an eighth of the shortest bound, at mos
 import asyncio
 from typing import Protocol
 
-from alcove.infra.http.limits import HttpLimits
-
 _MIN_TICK_S = 0.01
 _MAX_TICK_S = 0.5
 _TICKS = 8
@@ -27,8 +25,12 @@ class Watch:
 
     __slots__ = ("_is_set", "_tick_s", "_waiting")
 
-    def __init__(self, limits: HttpLimits) -> None:
-        shortest_s = min(limits.read_s, limits.write_s, limits.total_s)
+    def __init__(self, shortest_s: float) -> None:
+        """Makes one; it looks at nobody until somebody waits.
+
+        Args:
+            shortest_s: The shortest bound of any wait that is watched.
+        """
         self._tick_s = min(max(shortest_s / _TICKS, _MIN_TICK_S), _MAX_TICK_S)
         self._waiting: set[Waiter] = set()
         self._is_set = False

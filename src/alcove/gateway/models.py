@@ -197,8 +197,8 @@ class GatewaySettings(BaseModel):
     slow_client_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Seconds a client may take none of what is sent to it before it is given up. Up to 3,600."""
 
-    traces_per_s: Annotated[float, Field(ge=0, le=10_000)] = 10.0
-    """Answers a second that leave a trace with their texts, where their bytes are passed through; twice as many at once. Every call leaves a usage row, every error a trace, and turns (chats of the page, answers from documents, agents) always have one. A trace costs about a millisecond. Default 10: a person always has every trace, and load does not slow the gateway. Up to 10,000; 0 for none."""
+    traces_per_s: Annotated[float, Field(ge=0, le=10_000)] = 0.5
+    """Answers a second that leave a trace with their texts, where their bytes are passed through; sixty times as many at once. Every call leaves a usage row, every error a trace, and turns (chats of the page, answers from documents, agents) always have one. Default 0.5, so thirty at once: a person always has every trace, and under load they cost nothing that can be measured. Up to 10,000; 0 for none."""
 
     _ollama_url = field_validator("ollama_url")(check_base_url)
 

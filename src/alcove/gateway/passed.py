@@ -28,7 +28,7 @@ _ONE = (Raw(b"1"), _NULL)
 _WITH_USAGE = Raw(b'{"include_usage":true}')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PassedRequest:
     """A request that goes through as it is.
 

@@ -13,15 +13,14 @@ from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alcove.infra.lean_metrics import LeanCount, LeanCounter, LeanDistribution, LeanHistogram
 from alcove.infra.middleware import route_template
 from alcove.kernel.chat import Usage
 from alcove.kernel.trace import Level, ObservationKind, Trace, TraceSink
@@ -37,11 +36,11 @@ _OUTCOMES = {Level.DEFAULT: "ok", Level.WARNING: "stopped", Level.ERROR: "error"
 
 
 class _CallCounters(NamedTuple):
-    turns: Counter
-    seconds: Histogram
-    first_token_seconds: Histogram
-    input_tokens: Counter
-    output_tokens: Counter
+    turns: LeanCount
+    seconds: LeanDistribution
+    first_token_seconds: LeanDistribution
+    input_tokens: LeanCount
+    output_tokens: LeanCount
 
 
 class Metrics:
@@ -51,12 +50,12 @@ class Metrics:
         """Begins at zero."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here; it halves the lines
         self.registry = CollectorRegistry(auto_describe=True)
-        self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._counted: dict[tuple[str, int], tuple[LeanCount, LeanDistribution]] = {}
         self._calls: dict[tuple[str, str], _CallCounters] = {}
-        self.requests = Counter(
+        self.requests = LeanCounter(
             "alcove_http_requests", "HTTP requests answered", ("route", "method", "status"), registry=self.registry
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = LeanHistogram(
             "alcove_http_request_duration_seconds",
             "Time from a request to the last byte of its answer",
             ("route", "method"),
@@ -66,27 +65,27 @@ class Metrics:
         self.in_flight = Gauge(
             "alcove_http_requests_in_flight", "HTTP requests being answered now", registry=self.registry
         )
-        self.turns = Counter(
+        self.turns = LeanCounter(
             "alcove_turns",
             "Turns by model and outcome (ok, stopped, error)",
             ("model", "outcome"),
             registry=self.registry,
         )
-        self.turn_seconds = Histogram(
+        self.turn_seconds = LeanHistogram(
             "alcove_turn_duration_seconds",
             "Time from a question to the end of its answer",
             ("model",),
             buckets=_TURN_BUCKETS,
             registry=self.registry,
         )
-        self.first_token_seconds = Histogram(
+        self.first_token_seconds = LeanHistogram(
             "alcove_turn_time_to_first_token_seconds",
             "Time from a question to the first piece of its answer",
             ("model",),
             buckets=_TURN_BUCKETS,
             registry=self.registry,
         )
-        self.tokens = Counter(
+        self.tokens = LeanCounter(
             "alcove_tokens", "Tokens by model and kind (input, output)", ("model", "kind"), registry=self.registry
         )
         with contextlib.suppress(OSError):  # there is no /proc everywhere

@@ -36,15 +36,15 @@ _BREAKS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85")  # U+2028, U+2029, U+0
 Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
-class _InputDetails(Struct):
+class _InputDetails(Struct, gc=False):
     cached_tokens: Count | None = None
 
 
-class _OutputDetails(Struct):
+class _OutputDetails(Struct, gc=False):
     reasoning_tokens: Count | None = None
 
 
-class PlainUsage(Struct):
+class PlainUsage(Struct, gc=False):
     """Token counts that make sense."""
 
     prompt_tokens: Count = 0
@@ -64,24 +64,47 @@ class PlainUsage(Struct):
         )
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     content: str | None = None
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
     message: Raw | None = None
 
 
-class _Chunk(Struct):
+class _Chunk(Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: PlainUsage | None = None
     error: None = None
     object: Literal["chat.completion.chunk", "chat.completion", "text_completion", ""] | None = None
 
 
+class _SilentDelta(Struct, gc=False, forbid_unknown_fields=True):
+    role: str | None = None
+    content: Literal[""] | None = None
+    refusal: None = None
+    tool_calls: None = None
+    reasoning_content: None = None
+
+
+class _SilentChoice(Struct, gc=False, forbid_unknown_fields=True):
+    delta: _SilentDelta
+    index: Literal[0] = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _SilentChunk(Struct, gc=False):
+    """A chunk that says nothing yet, as most streams begin with."""
+
+    choices: Annotated[list[_SilentChoice], Meta(min_length=1, max_length=1)]
+    usage: None = None
+
+
+_silent = msgspec.json.Decoder(_SilentChunk)
 _chunks = msgspec.json.Decoder(_Chunk)
 _plain_usage = msgspec.json.Decoder(PlainUsage)
 
@@ -239,13 +262,22 @@ class BlockReader:
                 self.reader.has_begun = True
                 return True
             end = body.index(b"\n\n", start)
-            try:
-                self.reader.delta(self.server.parsed(body[start:end]))
-            except (NotAChunk, UpstreamError):
-                return False
-            if self.reader.has_begun:
-                return True
+            if not self._is_silent(body[start:end]):
+                try:
+                    self.reader.delta(self.server.parsed(body[start:end]))
+                except (NotAChunk, UpstreamError):
+                    return False
+                if self.reader.has_begun:
+                    return True
             start = end + 2 + _PREFIX
+        return True
+
+    @staticmethod
+    def _is_silent(data: bytes) -> bool:
+        try:
+            _silent.decode(data)
+        except msgspec.MsgspecError:
+            return False
         return True
 
     def _read(self, data: bytes) -> bytes:

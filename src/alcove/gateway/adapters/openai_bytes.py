@@ -42,18 +42,18 @@ class ServerTraits:
     takes_stream_options: bool = True
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     content: str | None = None
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     message: _Message
     finish_reason: str
     index: int = 0
     delta: Raw | None = None
 
 
-class _Whole(Struct):
+class _Whole(Struct, gc=False):
     choices: list[_Choice]
     usage: PlainUsage | None = None
     error: None = None

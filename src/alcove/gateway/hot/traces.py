@@ -30,7 +30,7 @@ from alcove.kernel.trace import Level, Observation, ObservationKind, Trace, Trac
 log = structlog.get_logger(__name__)
 
 _MAX_WAITING = 256
-_BURST_S = 2.0
+_BURST_S = 60.0  # an hour without a question fills the bucket no further than a minute
 _LARGE_BYTES = 256 * 1024
 
 

@@ -206,10 +206,12 @@ class BlockReader:
 
     def _begun(self, data: bytes) -> bytes:
         """Holds events back until one of them says something, so that a failure before that can still be an error status."""
-        if self.reader.has_begun or self.reader.is_done or self.error is not None:
-            if self._held and self.reader.has_begun | self.reader.is_done:
+        if self.reader.has_begun or self.reader.is_done:
+            if self._held:
                 data, self._held = self._held + data, b""
             return data
+        if self.error is not None:
+            return b""
         self._held += data
         if len(self._held) <= _MAX_HELD_BYTES:
             return b""
@@ -257,7 +259,7 @@ class BlockReader:
         start = _PREFIX
         for chunk in chunks:
             choices = chunk.choices
-            delta = choices[0].delta if choices else None
+            delta = choices[0].delta if choices and not choices[0].index else None
             if delta is not None and delta.content:
                 self.reader.has_begun = True
                 return True

@@ -1,6 +1,7 @@
 """Chat requests that go to a server of OpenAI's protocol as they are, and its answers, checked on their way."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,7 +19,7 @@ from alcove.gateway.adapters.openai_blocks import (
 )
 from alcove.gateway.adapters.openai_stream import ChunkReader, NotAChunk
 from alcove.gateway.adapters.upstream import UpstreamServer
-from alcove.gateway.openai_answer import DONE, AnswerHead, ChunkWriter, dump
+from alcove.gateway.openai_answer import DONE, AnswerHead, ChunkWriter, dump, whole_answer
 from alcove.gateway.passed import PassedRequest
 from alcove.gateway.ports import TransportResponse
 from alcove.gateway.sse import EventTooLong, SseParser
@@ -225,6 +226,9 @@ class WholeAnswer:
         Raises:
             AlcoveError: When there is no answer.
         """
+        if self._response.content_type.startswith(_SSE):
+            self._data = await self._gathered()
+            return
         try:
             data = await self._response.read()
         except HttpClientError as error:
@@ -246,6 +250,20 @@ class WholeAnswer:
         self.usage = None if whole.usage is None else whole.usage.usage()
         self.pieces = len(choice.message.content or "") // 4 + 1
         self._data = data
+
+    async def _gathered(self) -> bytes:
+        """Gives the answer of a server that streams though nobody asked it to."""
+        events = StreamedAnswer(self._response, self._server, BlockReader(self._server, keeps_usage=True))
+        parts: list[bytes] = []
+        try:
+            while data := await events.read():
+                parts.append(data)
+        finally:
+            await events.aclose()
+        answer = sum_up(b"".join(parts), True)  # noqa: FBT003
+        self.finish_reason, self.usage, self.pieces = events.finish_reason, events.usage, events.pieces
+        head = AnswerHead(trace_id=self._request.request_id, model=self._request.model, created=int(time.time()))
+        return whole_answer(head, answer)
 
     def _careful(self, data: bytes) -> bytes:
         chunk = self._server.parsed(data)

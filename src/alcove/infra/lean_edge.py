@@ -4,7 +4,7 @@ It judges nothing it does not know: a request that is in any way unusual is not 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -127,14 +127,14 @@ def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
-def header_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+def header_lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Gives header fields as they stand in a head.
 
     Raises:
         ValueError: When one holds a line break.
     """
     lines = _lines(fields)
-    if lines.count(b"\n") != sum(1 for _ in fields) or b"\0" in lines:
+    if lines.count(b"\n") != len(fields) or lines.count(b"\r") != len(fields) or b"\0" in lines:
         msg = "a header field must not hold a line break"
         raise ValueError(msg)
     return lines

@@ -9,11 +9,11 @@ from alcove.infra.http.addresses import AddressGuard
 from alcove.infra.http.connection import Connection, joined
 from alcove.infra.http.errors import ConnectionLost
 from alcove.infra.http.limits import HttpLimits
-from alcove.infra.http.pool import ConnectionPool
+from alcove.infra.http.pool import ConnectionPool, Origin
 from alcove.infra.http.urls import Url
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedRequest:
     """A request, all but its body.
 
@@ -21,11 +21,13 @@ class PreparedRequest:
         url: Where to.
         head: Request line and header fields, each ended by CR LF.
         has_length: Whether the length of the body is told even when it is empty.
+        origin: What the pool it was sent from last knows of its server.
     """
 
     url: Url
     head: bytes = field(repr=False)  # it holds the key
     has_length: bool = True
+    origin: tuple[ConnectionPool, Origin] | None = field(default=None, repr=False)
 
 
 class Response:
@@ -35,11 +37,11 @@ class Response:
     not been read to its end, which is how an upstream learns that nobody waits any more.
     """
 
-    __slots__ = ("_connection", "_fields", "_headers", "_is_closed", "_pool", "_url", "content_type", "status")
+    __slots__ = ("_connection", "_fields", "_headers", "_is_closed", "_origin", "_pool", "content_type", "status")
 
-    def __init__(self, pool: ConnectionPool, url: Url, connection: Connection) -> None:
+    def __init__(self, pool: ConnectionPool, origin: Origin, connection: Connection) -> None:
         self._pool = pool
-        self._url = url
+        self._origin = origin
         self._connection = connection
         self._is_closed = False
         self.status = connection.status
@@ -91,7 +93,7 @@ class Response:
         """Gives the connection back, or closes it if there is more to come. A second call does nothing."""
         if not self._is_closed:
             self._is_closed = True
-            self._pool.give_back(self._url, self._connection)
+            self._pool.give_back(self._origin, self._connection)
 
     def __enter__(self) -> "Response":
         return self
@@ -142,30 +144,33 @@ class HttpClient:
             head = b"%b%bcontent-length: %d\r\n\r\n" % (request.head, more, len(body))
         else:
             head = b"%b%b\r\n" % (request.head, more)
-        connection = self._pool.take_idle(url)
+        if request.origin is None or request.origin[0] is not self._pool:
+            request.origin = (self._pool, self._pool.origin(url))
+        origin = request.origin[1]
+        connection = self._pool.take_idle(origin)
         was_used = True
         if connection is None:
             connection, was_used = await self._pool.take(url)
         try:
             await connection.send(head, body)
         except ConnectionLost:
-            self._pool.give_back(url, connection)
+            self._pool.give_back(origin, connection)
             if not was_used or not connection.is_untouched:
                 raise
         except BaseException:
             connection.abort()
-            self._pool.give_back(url, connection)
+            self._pool.give_back(origin, connection)
             raise
         else:
-            return Response(self._pool, url, connection)
+            return Response(self._pool, origin, connection)
         connection, _ = await self._pool.take(url, is_fresh=True)
         try:
             await connection.send(head, body)
         except BaseException:
             connection.abort()
-            self._pool.give_back(url, connection)
+            self._pool.give_back(origin, connection)
             raise
-        return Response(self._pool, url, connection)
+        return Response(self._pool, origin, connection)
 
     def close(self) -> None:
         """Closes the connections that are not in use."""

@@ -15,7 +15,7 @@ from alcove.infra.watch import Watch
 
 
 @dataclass(slots=True)
-class _Origin:
+class Origin:
     """One server: how many connections may still be taken, those that wait to be used, and who waits for one."""
 
     free: int
@@ -44,7 +44,7 @@ class ConnectionPool:
         self._guard = guard
         self._tls = tls
         self._watch = Watch(min(limits.read_s, limits.write_s, limits.total_s))
-        self._origins: dict[tuple[str, str, int], _Origin] = {}
+        self._origins: dict[tuple[str, str, int], Origin] = {}
 
     async def take(self, url: Url, *, is_fresh: bool = False) -> tuple[Connection, bool]:
         """Gives a connection to the server of `url`, and whether it has been used before.
@@ -60,7 +60,7 @@ class ConnectionPool:
             ConnectFailed: When the server cannot be reached.
             AddressNotAllowed: When it may not be.
         """
-        origin = self._origin(url)
+        origin = self.origin(url)
         if origin.free > 0:
             origin.free -= 1
         else:
@@ -75,23 +75,23 @@ class ConnectionPool:
             origin.release()
             raise
 
-    def take_idle(self, url: Url) -> Connection | None:
+    def take_idle(self, origin: Origin) -> Connection | None:
         """Gives a connection that has been used before, if one is there and nobody waits; without waiting."""
-        origin = self._origins.get(url.origin)
-        if origin is None or not origin.idle or origin.free <= 0:
+        if not origin.idle or origin.free <= 0:
             return None
         connection = self._idle(origin)
         if connection is not None:
             origin.free -= 1
         return connection
 
-    def _origin(self, url: Url) -> _Origin:
+    def origin(self, url: Url) -> Origin:
+        """Gives what is known of the server of `url`."""
         origin = self._origins.get(url.origin)
         if origin is None:
-            origin = self._origins[url.origin] = _Origin(self._limits.connections_per_origin)
+            origin = self._origins[url.origin] = Origin(self._limits.connections_per_origin)
         return origin
 
-    def _idle(self, origin: _Origin) -> Connection | None:
+    def _idle(self, origin: Origin) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - self._limits.idle_s
         while origin.idle:
             connection = origin.idle.pop()
@@ -100,7 +100,7 @@ class ConnectionPool:
             connection.abort()
         return None
 
-    async def _wait(self, origin: _Origin, url: Url) -> None:
+    async def _wait(self, origin: Origin, url: Url) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         origin.waiting.append(waiter)
         try:
@@ -116,9 +116,8 @@ class ConnectionPool:
                 raise PoolFull(msg) from None
             raise
 
-    def give_back(self, url: Url, connection: Connection) -> None:
+    def give_back(self, origin: Origin, connection: Connection) -> None:
         """Takes a connection back: keeps it if its exchange is complete, else closes it at once."""
-        origin = self._origins[url.origin]
         if connection.is_reusable:
             connection.rest()
             origin.idle.append(connection)
@@ -134,7 +133,7 @@ class ConnectionPool:
                 connection.abort()
             origin.idle.clear()
 
-    def _drop_old(self, origin: _Origin) -> None:
+    def _drop_old(self, origin: Origin) -> None:
         oldest = origin.idle[-1].idle_since - self._limits.idle_s
         while origin.idle[0].is_closed or origin.idle[0].idle_since < oldest:
             origin.idle.pop(0).abort()

@@ -13,6 +13,7 @@ from msgspec import Raw
 _MAX_ID = 200
 _DEFAULT_OUTPUT_TOKENS = 1024
 _BYTES_A_TOKEN = 4
+_BRACKET = ord("[")
 _SHORTEST = 64  # bytes of a list that holds a message, at least; shorter ones are looked at
 
 _fields = msgspec.json.Decoder(dict[str, Raw])
@@ -67,7 +68,7 @@ class PassedRequest:
             return None
         if options is not None and not is_streaming and options != _NULL:
             return None
-        if not memoryview(messages)[:2].tobytes().startswith(b"[") or _is_empty(messages):
+        if memoryview(messages)[0] != _BRACKET or _is_empty(messages):
             return None
         if "n" in fields and fields["n"] not in _ONE:
             return None
@@ -94,7 +95,7 @@ class PassedRequest:
     @property
     def input_tokens(self) -> int:
         """About how many tokens the input has."""
-        return len(memoryview(self.fields["messages"])) // _BYTES_A_TOKEN + 1
+        return len(self.fields["messages"]) // _BYTES_A_TOKEN + 1
 
     @property
     def output_tokens(self) -> int:
@@ -116,5 +117,4 @@ def _wants_usage(options: Mapping[str, Raw]) -> bool:
 
 
 def _is_empty(messages: Raw) -> bool:
-    view = memoryview(messages)
-    return len(view) < _SHORTEST and not view.tobytes()[1:-1].strip()
+    return len(messages) < _SHORTEST and not bytes(messages)[1:-1].strip()

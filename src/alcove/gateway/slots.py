@@ -1,7 +1,6 @@
 """How many answers and embeddings may be under way at a time."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,7 +19,7 @@ class AnswerSlots:
     max_all: int
     max_per_user: int
     _all: int = 0
-    _by_user: Counter[str] = field(default_factory=Counter)
+    _by_user: dict[str, int] = field(default_factory=dict)
 
     @property
     def taken(self) -> int:
@@ -61,6 +60,8 @@ class AnswerSlots:
     def leave(self, user_id: str) -> None:
         """Gives a slot back."""
         self._all -= 1
-        self._by_user[user_id] -= 1
-        if not self._by_user[user_id]:
+        own = self._by_user[user_id] - 1
+        if own:
+            self._by_user[user_id] = own
+        else:
             del self._by_user[user_id]

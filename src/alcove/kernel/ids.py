@@ -7,14 +7,15 @@ import time
 import uuid
 
 _COUNTER_MAX = 0xFFF  # 12 bits
-_SEED_MASK = 0x7FF  # a new millisecond's counter begins in the lower half
-_RANDOM_BYTES = 10  # 62 bits for the id, 11 others for the counter's beginning
-_POOL_BYTES = 4000  # drawn from the system at once
+_DIGITS = 19  # hex digits of chance for an id: 16 for its end, 3 for the counter, which begins in the lower half each millisecond
+_POOL_BYTES = 19 * 200  # drawn from the system at once
+_VARIANT = {f"{digit:x}": f"{0b1000 | digit & 0b11:x}" for digit in range(16)}
 
 _lock = threading.Lock()
 _last_ms = 0
 _sequence = 0
-_pool = b""
+_last_text = ""
+_pool = ""
 _pool_at = 0
 
 
@@ -29,8 +30,8 @@ def uuid7() -> uuid.UUID:
 
 def new_id() -> str:
     """Gives a new row id: a UUIDv7 as text with dashes, sortable by time of creation."""
-    text = _hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    time_part, sequence, random = _parts()
+    return f"{time_part[:8]}-{time_part[8:]}-7{sequence:03x}-{random[:4]}-{random[4:]}"
 
 
 def new_trace_id() -> str:
@@ -39,28 +40,37 @@ def new_trace_id() -> str:
 
 
 def _hex() -> str:
-    """Gives a UUIDv7 as 32 hex digits; written without an object of its own, since every request has some."""
-    global _last_ms, _sequence, _pool, _pool_at  # noqa: PLW0603  a monotonic counter is one per process by definition
+    time_part, sequence, random = _parts()
+    return f"{time_part}7{sequence:03x}{random}"
+
+
+def _parts() -> tuple[str, int, str]:
+    """Gives the parts of a UUIDv7: 12 hex digits of time, the counter, 16 hex digits of variant and chance.
+
+    Put together as text, from chance drawn for hundreds at once: every request has some ids.
+    """
+    global _last_ms, _last_text, _sequence, _pool, _pool_at  # noqa: PLW0603  a monotonic counter is one per process by definition
     with _lock:
-        if _pool_at + _RANDOM_BYTES > len(_pool):
-            _pool, _pool_at = os.urandom(_POOL_BYTES), 0
-        random = int.from_bytes(_pool[_pool_at : _pool_at + _RANDOM_BYTES], "big")
-        _pool_at += _RANDOM_BYTES
+        at = _pool_at
+        if at >= len(_pool):
+            _pool, at = os.urandom(_POOL_BYTES).hex(), 0
+        _pool_at = at + _DIGITS
+        digits = _pool[at : at + _DIGITS]
         now_ms = time.time_ns() // 1_000_000
         if now_ms > _last_ms:
-            _last_ms, _sequence = now_ms, random & _SEED_MASK
+            _last_ms, _last_text, _sequence = now_ms, f"{now_ms:012x}", int(digits[16:], 16) >> 1
         else:
             _sequence += 1
             if _sequence > _COUNTER_MAX:
                 _last_ms, _sequence = _last_ms + 1, 0
-        value = (_last_ms << 80) | (0x7 << 76) | (_sequence << 64) | (0b10 << 62) | (random >> 18)
-    return f"{value:032x}"
+                _last_text = f"{_last_ms:012x}"
+        return _last_text, _sequence, _VARIANT[digits[0]] + digits[1:16]
 
 
 def _forget_pool() -> None:
     """Keeps a child process from giving the ids of its parent."""
     global _pool_at  # noqa: PLW0603
-    _pool_at = _POOL_BYTES
+    _pool_at = len(_pool)
 
 
 os.register_at_fork(after_in_child=_forget_pool)

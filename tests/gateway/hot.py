@@ -106,7 +106,15 @@ async def _listening(
             metrics=Metrics(),
             settings=settings,
         )
-        config = uvicorn.Config(face, host="127.0.0.1", port=0, log_level="error", lifespan="on", http=HttpProtocol)
+        config = uvicorn.Config(
+            face,
+            host="127.0.0.1",
+            port=0,
+            log_level="error",
+            lifespan="on",
+            http=HttpProtocol.of_one_server(),
+            timeout_keep_alive=1,
+        )
         server = uvicorn.Server(config)
         async with anyio.create_task_group() as group, anyio.create_task_group() as workers:
             group.start_soon(server.serve)

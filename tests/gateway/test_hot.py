@@ -237,7 +237,7 @@ async def test_large_body_goes_through_and_a_larger_one_does_not(serving: Hot, u
 async def test_large_body_in_pieces_is_refused_at_the_byte_that_is_too_many(upstream: OpenAiServer) -> None:
     async def pieces() -> Any:
         yield b'{"model":"echo","messages":[{"role":"user","content":"'
-        for _ in range(10):
+        for _ in range(2):
             yield b"x" * 1000
         yield b'"}]}'
 
@@ -500,6 +500,43 @@ async def test_too_many_of_one_person_are_refused(narrow: Hot) -> None:
         "rate_limited",
         "1",
     )
+
+
+def _request(model: str) -> bytes:
+    body = json.dumps({"model": model, "messages": ASK}).encode()
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer sk-as-ada\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
+
+def _read_answer(connection: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"}"):
+        data += connection.recv(65536)
+    return data
+
+
+def test_connection_without_a_request_is_closed_after_a_while(serving: Hot) -> None:
+    connection = socket.create_connection(("127.0.0.1", int(serving.url.rsplit(":", 1)[1])), timeout=5)
+    for _ in range(2):
+        connection.sendall(_request("whole"))
+        assert _read_answer(connection).startswith(b"HTTP/1.1 200 OK\r\n")
+        time.sleep(0.3)
+    started = time.monotonic()
+    assert connection.recv(1) == b""
+    assert 0.4 < time.monotonic() - started < 3
+    connection.close()
+
+
+def test_requests_sent_at_once_are_answered_in_turn(serving: Hot) -> None:
+    connection = socket.create_connection(("127.0.0.1", int(serving.url.rsplit(":", 1)[1])), timeout=5)
+    connection.sendall(_request("whole") * 3)
+    data = b""
+    while data.count(b"all at once") < 3:
+        data += connection.recv(65536)
+    assert data.count(b"HTTP/1.1 200 OK\r\n") == 3
+    connection.close()
 
 
 # Traces and counters

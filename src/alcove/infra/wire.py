@@ -12,8 +12,11 @@ from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from alcove.infra.watch import Watch
+
 EXTENSION = "alcove.wire"
 
+_TICK_OF_S = 4.0  # connections that rest are looked at each half second
 _CLOSE = b"connection: close\r\n\r\n"
 _END = b"\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -113,8 +116,32 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with a wire beside each request."""
 
     _wire: Wire | None = None
+    _resting: Watch | None = None
+    _rests_since_s = 0.0
+
+    @classmethod
+    def of_one_server(cls) -> type["HttpProtocol"]:
+        """Gives the protocol for one server: its connections between requests are watched together, without a timer each."""
+        return type(cls.__name__, (cls,), {"_resting": Watch(_TICK_OF_S)})
+
+    def look(self, now_s: float) -> None:
+        """Closes the connection if it has been without a request for too long."""
+        if now_s - self._rests_since_s >= self.timeout_keep_alive:
+            self.timeout_keep_alive_handler()
+
+    def on_response_complete(self) -> None:
+        """Ends a request: the next one begins, or the connection rests."""
+        if self._resting is None or self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._rests_since_s = self.loop.time()
+        self._resting.add(self)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
+        if self._resting is not None:
+            self._resting.discard(self)
         self._wire = Wire(self.transport, self.flow, cycle)
         cycle.scope["extensions"] = {EXTENSION: self._wire}  # type: ignore[dict-item]  # uvicorn's type is narrower than ASGI's
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # uvicorn's own type of an application
@@ -122,6 +149,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells whoever answers that the client has left."""
         super().connection_lost(exc)
+        if self._resting is not None:
+            self._resting.discard(self)
         if self._wire is not None:
             self._wire.lost()
             self._wire = None

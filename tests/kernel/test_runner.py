@@ -12,7 +12,7 @@ from alcove.kernel.chat import ChatRequest, ChatRole, Delta, Source, ToolCallDel
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import Forbidden, InternalError, ModelNotFound, Overloaded, StreamInterrupted
 from alcove.kernel.filters import BaseFilter, Filter
-from alcove.kernel.ports import CallContext, ModelInfo
+from alcove.kernel.ports import CallContext, ModelInfo, Served
 from alcove.kernel.principal import Principal
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import Level, ListTraceSink, ObservationKind

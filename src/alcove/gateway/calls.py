@@ -28,7 +28,7 @@ class CallKind(StrEnum):
     SPEECH = "speech"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # not frozen: that would cost three times as much, and each call makes one
 class Call:
     """What is wanted.
 
@@ -57,7 +57,7 @@ class Call:
     began_s: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # not frozen: that would cost three times as much, and each call makes one
 class Outcome:
     """What came of a call.
 
@@ -86,7 +86,7 @@ CLIENT_LEFT = 499
 """Status of a call whose client left before its end (nginx's number for it)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # not frozen: that would cost three times as much, and each call makes one
 class UsageRow:
     """What is kept of a call.
 

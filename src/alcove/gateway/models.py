@@ -221,6 +221,8 @@ class GatewaySettings(BaseModel):
 
     health_check_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     """Seconds a health check may take. Up to 600."""
+    traces_per_s: Annotated[float, Field(ge=0, le=10_000)] = 0.5
+    """Answers a second that leave a trace with their texts, where their bytes are passed through; sixty times as many at once. Every call leaves a usage row, every error a trace, and turns (chats of the page, answers from documents, agents) always have one. Default 0.5, so thirty at once: a person always has every trace, and under load they cost nothing that can be measured. Up to 10,000; 0 for none."""
 
     _ollama_url = field_validator("ollama_url")(check_base_url)
 

@@ -8,8 +8,10 @@ from typing import Protocol, TypeVar
 
 from alcove.gateway.calls import Call, CallKind, Outcome, UsageRow
 from alcove.gateway.models import Deployment, ListedModel
+from alcove.gateway.passed import PassedRequest
 from alcove.gateway.routing.models import DeploymentHealth
-from alcove.infra.http import Url
+from alcove.infra.http import PreparedRequest, Url
+from alcove.kernel.chat import Usage
 from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, Served
 from alcove.kernel.principal import BudgetPeriod, Principal
@@ -19,7 +21,12 @@ class TransportResponse(Protocol):
     """A response whose head is here."""
 
     status: int
-    headers: Mapping[str, str]
+    content_type: bytes
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Gives the header fields, names in lower case."""
+        ...
 
     @property
     def is_at_end(self) -> bool:
@@ -46,6 +53,66 @@ class Transport(Protocol):
         """Sends a request; returns when the response's head is here. The caller closes the response."""
         ...
 
+    async def send(self, request: PreparedRequest, body: bytes = b"", more: bytes = b"") -> TransportResponse:
+        """Sends a prepared request, with more header fields of its own; as `request`."""
+        ...
+
+
+class PassedAnswer(Protocol):
+    """An answer of a model server on its way to a client, as bytes that have been checked."""
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Gives why it ended; None until it has."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """Gives the tokens, as far as the server has told."""
+        ...
+
+    @property
+    def pieces(self) -> int:
+        """Gives about how many tokens of text have come."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what was read is all of it."""
+        ...
+
+    async def read(self) -> bytes:
+        """Gives the next bytes for the client: whole events of a stream, or all of an answer in one piece; empty at its end.
+
+        Raises:
+            AlcoveError: When the answer breaks off, or is none; what was given before stands.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends it at once; what was not read is not wanted."""
+        ...
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        ...
+
+
+class PassedChat(Protocol):
+    """A model server's chat, for requests that go through as they are."""
+
+    async def ask(self, request: PassedRequest, model: str) -> PassedAnswer:
+        """Sends a request; gives the answer once its first bytes are there, and are an answer.
+
+        Args:
+            request: The request.
+            model: The model's id there.
+
+        Raises:
+            AlcoveError: When there is none, or it is an error.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
@@ -54,10 +121,12 @@ class Endpoint:
     Attributes:
         base: The address up to and including `/v1`.
         headers: What goes with every request, the key among it.
+        chat: Answers chat requests as they are, its answers checked on their way; None where they are not to be passed through.
     """
 
     base: Url
     headers: Mapping[str, str]
+    chat: PassedChat | None = None
 
 
 class Upstream(Protocol):

@@ -17,18 +17,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-from tokenizers import Encoding, Tokenizer
 
 from alcove.kernel.chat import Usage
 from alcove.kernel.errors import Overloaded, Unavailable
 from alcove.kernel.ports import Embeddings, ModelInfo
+
+if TYPE_CHECKING:  # 22 MB, loaded with the model's files
+    from onnxruntime import InferenceSession
+    from tokenizers import Encoding, Tokenizer
 
 MODEL_FOLDER = Path(__file__).parent / "minilm"
 DIMENSIONS = 384
@@ -97,7 +101,7 @@ class Embedder:
         self._questions = anyio.CapacityLimiter(self._at_once)
         self._documents = anyio.CapacityLimiter(self._at_once)
         self._opening = threading.Lock()
-        self._session: onnxruntime.InferenceSession | None = None
+        self._session: InferenceSession | None = None
         self._tokenizer: Tokenizer | None = None
         self._cached_texts = cached_texts
         self._max_calls = max_calls
@@ -225,7 +229,7 @@ class Embedder:
             read.append(ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]])
         return read
 
-    def _encode(self, texts: list[str], *, with_marks: bool) -> list[Encoding]:
+    def _encode(self, texts: list[str], *, with_marks: bool) -> "list[Encoding]":
         # Unlike `encode`, this lets other threads run; `encode` would hold up the whole server for a long text.
         try:
             return self._tokens().encode_batch_fast(texts, add_special_tokens=with_marks)
@@ -242,12 +246,13 @@ class Embedder:
             result[row] = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
         return result
 
-    def _tokens(self) -> Tokenizer:
+    def _tokens(self) -> "Tokenizer":
         if self._tokenizer is None:
             with self._opening:
                 if self._tokenizer is None:
                     try:
-                        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+                        library = import_module("tokenizers")
+                        tokenizer: Tokenizer = library.Tokenizer.from_file(str(self._folder / "tokenizer.json"))
                     except Exception as error:  # the library raises nothing more precise
                         raise self._missing(error) from error
                     tokenizer.no_truncation()
@@ -255,10 +260,11 @@ class Embedder:
                     self._tokenizer = tokenizer
         return self._tokenizer
 
-    def _runtime(self) -> onnxruntime.InferenceSession:
+    def _runtime(self) -> "InferenceSession":
         if self._session is None:
             with self._opening:
                 if self._session is None:
+                    onnxruntime = import_module("onnxruntime")
                     options = onnxruntime.SessionOptions()
                     options.intra_op_num_threads = self._threads
                     options.inter_op_num_threads = 1

@@ -9,19 +9,20 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alcove.infra.lean_metrics import LeanCount, LeanCounter, LeanDistribution, LeanHistogram
 from alcove.infra.middleware import route_template
+from alcove.kernel.chat import Usage
 from alcove.kernel.trace import Level, ObservationKind, Trace, TraceSink
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,6 +35,14 @@ _REMEMBERED_TRACES = 2_000
 _OUTCOMES = {Level.DEFAULT: "ok", Level.WARNING: "stopped", Level.ERROR: "error"}
 
 
+class _CallCounters(NamedTuple):
+    turns: LeanCount
+    seconds: LeanDistribution
+    first_token_seconds: LeanDistribution
+    input_tokens: LeanCount
+    output_tokens: LeanCount
+
+
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
@@ -41,10 +50,12 @@ class Metrics:
         """Begins at zero."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here; it halves the lines
         self.registry = CollectorRegistry(auto_describe=True)
-        self.requests = Counter(
+        self._counted: dict[tuple[str, int], tuple[LeanCount, LeanDistribution]] = {}
+        self._calls: dict[tuple[str, str], _CallCounters] = {}
+        self.requests = LeanCounter(
             "alcove_http_requests", "HTTP requests answered", ("route", "method", "status"), registry=self.registry
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = LeanHistogram(
             "alcove_http_request_duration_seconds",
             "Time from a request to the last byte of its answer",
             ("route", "method"),
@@ -54,27 +65,27 @@ class Metrics:
         self.in_flight = Gauge(
             "alcove_http_requests_in_flight", "HTTP requests being answered now", registry=self.registry
         )
-        self.turns = Counter(
+        self.turns = LeanCounter(
             "alcove_turns",
             "Turns by model and outcome (ok, stopped, error)",
             ("model", "outcome"),
             registry=self.registry,
         )
-        self.turn_seconds = Histogram(
+        self.turn_seconds = LeanHistogram(
             "alcove_turn_duration_seconds",
             "Time from a question to the end of its answer",
             ("model",),
             buckets=_TURN_BUCKETS,
             registry=self.registry,
         )
-        self.first_token_seconds = Histogram(
+        self.first_token_seconds = LeanHistogram(
             "alcove_turn_time_to_first_token_seconds",
             "Time from a question to the first piece of its answer",
             ("model",),
             buckets=_TURN_BUCKETS,
             registry=self.registry,
         )
-        self.tokens = Counter(
+        self.tokens = LeanCounter(
             "alcove_tokens", "Tokens by model and kind (input, output)", ("model", "kind"), registry=self.registry
         )
         with contextlib.suppress(OSError):  # there is no /proc everywhere
@@ -89,6 +100,40 @@ class Metrics:
             read: Gives the value; quick, as it blocks the event loop.
         """
         Gauge(name, description, registry=self.registry).set_function(read)
+
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Counts a POST request that was answered past the layers."""
+        counted = self._counted.get((route, status))
+        if counted is None:
+            counted = self._counted[route, status] = (
+                self.requests.labels(route, "POST", str(status)),
+                self.request_seconds.labels(route, "POST"),
+            )
+        counted[0].inc()
+        counted[1].observe(seconds)
+
+    def count_call(
+        self, model: str, outcome: str, *, began_s: float, first_s: float | None, ended_s: float, usage: Usage | None
+    ) -> None:
+        """Counts a call that left no trace, as `MeteredTraceSink` counts those that do; times by one monotonic clock."""
+        counted = self._calls.get((model, outcome))
+        if counted is None:
+            if len(self._calls) >= _MAX_MODELS * len(_OUTCOMES):
+                model = "other"
+            counted = self._calls[model, outcome] = _CallCounters(
+                self.turns.labels(model, outcome),
+                self.turn_seconds.labels(model),
+                self.first_token_seconds.labels(model),
+                self.tokens.labels(model, "input"),
+                self.tokens.labels(model, "output"),
+            )
+        counted.turns.inc()
+        counted.seconds.observe(ended_s - began_s)
+        if first_s is not None:
+            counted.first_token_seconds.observe(first_s - began_s)
+        if usage is not None:
+            counted.input_tokens.inc(usage.input_tokens)
+            counted.output_tokens.inc(usage.output_tokens)
 
     def render(self) -> bytes:
         """Gives all metrics in Prometheus's text format; send it as `CONTENT_TYPE`."""

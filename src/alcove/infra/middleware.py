@@ -125,12 +125,16 @@ class ProxyHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sets `client` and `scheme` where a trusted proxy says so, and notes whether anything was forwarded."""
         if scope["type"] in {"http", "websocket"}:
-            forwarded = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"]
-            if forwarded or header(scope, b"forwarded") is not None:
-                scope.setdefault("state", {})["is_forwarded"] = True
-            if self._is_trusted(client_ip(scope)):
-                self._see_through(scope, forwarded)
+            self.apply(scope)
         await self._app(scope, receive, send)
+
+    def apply(self, scope: Scope) -> None:
+        """Does so to the scope of one request."""
+        forwarded = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"]
+        if forwarded or header(scope, b"forwarded") is not None:
+            scope.setdefault("state", {})["is_forwarded"] = True
+        if self._is_trusted(client_ip(scope)):
+            self._see_through(scope, forwarded)
 
     def _is_trusted(self, address: str) -> bool:
         parsed = parse_ip(address)
@@ -161,7 +165,7 @@ class RequestContext:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        request_id = _incoming_id(scope) or new_id()
+        request_id = incoming_id(scope) or new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
@@ -207,9 +211,26 @@ class RequestContext:
             )
 
 
-def _incoming_id(scope: Scope) -> str | None:
+def incoming_id(scope: Scope) -> str | None:
+    """Gives the id that a request brought, if it may be used as one."""
     given = header(scope, b"x-request-id")
     return given if given is not None and _REQUEST_ID.fullmatch(given) else None
+
+
+def security_headers(policy: str = CONTENT_SECURITY_POLICY) -> tuple[tuple[bytes, bytes], ...]:
+    """Gives what every answer tells browsers."""
+    return (
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    )
+
+
+SECURE_ONLY = (b"strict-transport-security", b"max-age=31536000")
+"""What is told on top of that over https."""
 
 
 class SecurityHeaders:
@@ -217,14 +238,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, policy: str = CONTENT_SECURITY_POLICY) -> None:
         self._app = app
-        self._always: tuple[tuple[bytes, bytes], ...] = (
-            (b"content-security-policy", policy.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"same-origin"),
-            (b"cross-origin-opener-policy", b"same-origin"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-            (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-        )
+        self._always = security_headers(policy)
         self._private = (*self._always, (b"cache-control", b"no-store"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -234,7 +248,7 @@ class SecurityHeaders:
             return
         wanted = self._private if scope["path"].startswith(("/api/", "/v1/")) else self._always
         if scope.get("scheme") == "https":
-            wanted = (*wanted, (b"strict-transport-security", b"max-age=31536000"))
+            wanted = (*wanted, SECURE_ONLY)
 
         async def hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -263,12 +277,15 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses a request that names another host, or none, or two."""
-        if scope["type"] in {"http", "websocket"} and not self._allows_all and not self._is_allowed(scope):
+        if scope["type"] in {"http", "websocket"} and not self.is_allowed(scope):
             await _refuse(HostNotAllowed(), scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _is_allowed(self, scope: Scope) -> bool:
+    def is_allowed(self, scope: Scope) -> bool:
+        """Tells whether a request names a host that this server answers to."""
+        if self._allows_all:
+            return True
         hosts = [value for key, value in scope["headers"] if key == b"host"]
         if len(hosts) != 1:
             return False

@@ -45,6 +45,7 @@ from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
 from alcove.main.gateway import GatewayParts, GatewayServices, gateway_services, open_gateway
 from alcove.main.ground import Ground
+from alcove.main.hot import HotGround, HotParts, open_hot
 from alcove.main.limits import AllowancesOfHouse
 from alcove.main.people import build_identity, master_key
 from alcove.main.usage import open_usage
@@ -56,7 +57,7 @@ from alcove.tracing.service import TraceService
 
 log = structlog.get_logger(__name__)
 
-_INSIDE = frozenset({"background", "gateway"})  # what no route asks for by its name
+_INSIDE = frozenset({"background", "gateway", "hot"})  # what no route asks for by its name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,7 @@ class House:
     usage: UsageService
     limits: LimitService
     chat_face: ChatFace
+    hot: HotParts
 
     def state(self) -> dict[str, Any]:
         """Gives the services by name, as the application's lifespan hands them to requests."""
@@ -173,6 +175,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
                 gateway.shelf.delete_owner,
             ),
         )
+        chat_face = ChatFace.of(runner, settings.gateway)
+        hot = HotGround(runner=runner, authenticator=identity.authenticator, sink=tracing.intake, slots=chat_face.slots)
         yield House(
             background=background,
             identity=identity,
@@ -191,7 +195,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             gateway=gateway_services(ground, gateway, tracing.sink, AuditOfDeployments(identity.audit)),
             usage=usage.service,
             limits=LimitService(store=gateway.meter.store, allowances=AllowancesOfHouse(identity)),
-            chat_face=ChatFace.of(runner, settings.gateway),
+            chat_face=chat_face,
+            hot=open_hot(ground, gateway, hot),
         )
 
 

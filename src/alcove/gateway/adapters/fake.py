@@ -19,7 +19,7 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstream
 from alcove.gateway.adapters.profiles import FAKE
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment
-from alcove.infra.http import ConnectionLost, HttpLimits, TimedOut, Url
+from alcove.infra.http import ConnectionLost, HttpLimits, PreparedRequest, TimedOut, Url
 from alcove.kernel.chat import JsonValue
 
 CHAT_MODELS = (
@@ -47,6 +47,7 @@ class FakeResponse:
 
     def __init__(self, status: int, content_type: str, steps: Sequence[Step], limits: HttpLimits, **more: str) -> None:
         self.status = status
+        self.content_type = content_type.encode()
         self.headers: Mapping[str, str] = {
             "content-type": content_type,
             **{k.replace("_", "-"): v for k, v in more.items()},
@@ -117,6 +118,10 @@ class FakeTransport:
         if answer is None:
             return self._error(404, f"The fake server has no {path}.", "not_found")
         return self._json(answer(asked))
+
+    async def send(self, request: PreparedRequest, body: bytes = b"", more: bytes = b"") -> FakeResponse:  # noqa: ARG002
+        """Gives the response to a prepared request."""
+        return await self.request("POST", request.url, {}, body)
 
     async def _chat(self, asked: Mapping[str, JsonValue]) -> FakeResponse:
         name, _, detail = str(asked.get("model", "")).partition("-")

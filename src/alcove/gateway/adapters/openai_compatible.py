@@ -8,6 +8,7 @@ import anyio
 import pydantic_core
 from pydantic import BaseModel, ValidationError
 
+from alcove.gateway.adapters.openai_bytes import OpenAiPassedChat, ServerTraits
 from alcove.gateway.adapters.openai_stream import ChunkReader, NotAChunk, usage_of
 from alcove.gateway.adapters.profiles import Profile, kind_of, profile_of, rename
 from alcove.gateway.adapters.upstream import UpstreamServer
@@ -15,7 +16,7 @@ from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.openai_request import chat_body
 from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.gateway.sse import EventTooLong, SseParser
-from alcove.infra.http import HttpClientError, Url
+from alcove.infra.http import HttpClientError, Url, prepare
 from alcove.kernel.chat import ChatRequest, Delta, JsonValue, Usage
 from alcove.kernel.errors import StreamInterrupted, UpstreamError
 from alcove.kernel.ports import CallContext, Embeddings, ModelInfo
@@ -26,17 +27,6 @@ _LAST_BYTES_S = 0.05
 _SSE = "text/event-stream"
 _UNIT_TOLERANCE = 1e-3
 _REFUSED_OPTION = frozenset({400, 422})
-
-
-@dataclass(slots=True)
-class ServerTraits:
-    """What was learned about a server while talking to it.
-
-    Attributes:
-        takes_stream_options: Whether it accepts `stream_options`.
-    """
-
-    takes_stream_options: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +187,25 @@ class OpenAiUpstream:
     profile: Profile
     traits: ServerTraits = field(default_factory=ServerTraits)
     has_wire: bool = True  # the built-in fake server has no address that bytes could be sent to
+    endpoint: Endpoint | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Writes what is the same in every request once."""
+        if not self.has_wire:
+            return
+        url = self.server.url("/chat/completions")
+        prepared = prepare("POST", url, self.server.headers(accept="application/json, text/event-stream"))
+        endpoint = Endpoint(
+            base=self.server.base_url,
+            headers=self.server.headers(accept="*/*"),
+            chat=OpenAiPassedChat(self.server, self.traits, prepared),
+        )
+        object.__setattr__(self, "endpoint", endpoint)
 
     @property
     def provider_name(self) -> str:
         """Gives who serves its models."""
         return self.profile.provider
-
-    @property
-    def endpoint(self) -> Endpoint | None:
-        """Gives where it takes requests as they are."""
-        return Endpoint(base=self.server.base_url, headers=self.server.headers(accept="*/*")) if self.has_wire else None
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> OpenAiChatModel:
         """Gives one of its chat models."""

@@ -7,6 +7,7 @@ from alcove.gateway.cache.flights import Flights
 from alcove.gateway.cache.model import CachedEmbeddingModel, CachedModel
 from alcove.gateway.cache.ports import CachePolicies
 from alcove.gateway.cache.shelf import Shelf
+from alcove.kernel.filters import RequestHead
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, ModelSource
 from alcove.kernel.principal import Principal
 
@@ -30,6 +31,10 @@ class CachedSource:
     def caches(self, model_id: str) -> bool:
         """Tells whether answers of this model may come from the cache, so that its bytes cannot just be passed through."""
         return self.policies.of(model_id) is not None
+
+    def concerns(self, head: RequestHead) -> bool:
+        """Tells whether it may have anything to do with such a request."""
+        return self.caches(head.model)
 
     async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
         """Lists the source's models."""

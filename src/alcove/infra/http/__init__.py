@@ -5,7 +5,7 @@ and `httptools`, nothing between. It follows no redirects, keeps no cookies, und
 """
 
 from alcove.infra.http.addresses import AddressGuard
-from alcove.infra.http.client import HttpClient, Response
+from alcove.infra.http.client import HttpClient, PreparedRequest, Response, prepare
 from alcove.infra.http.errors import (
     AddressNotAllowed,
     ConnectFailed,
@@ -29,9 +29,11 @@ __all__ = [
     "HttpLimits",
     "InvalidUrl",
     "PoolFull",
+    "PreparedRequest",
     "ProtocolViolation",
     "Response",
     "ResponseTooLarge",
     "TimedOut",
     "Url",
+    "prepare",
 ]

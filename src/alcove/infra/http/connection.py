@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection: writes a request, parses the response, holds the reader back when nobody takes the bytes.
 
 A connection carries one exchange at a time. What the parser finds is put into plain attributes; one future wakes the task
-that waits for more. There is no task of its own, so nothing has to be cancelled: `abort` closes the socket at once.
+that waits for more. There is no task of its own, so nothing has to be cancelled: `abort` closes the socket at once. This is
+every request's path, so what is not needed is not made: header fields become texts when somebody reads them.
 """
 
 import asyncio
@@ -17,10 +18,13 @@ from alcove.infra.http.errors import (
     TimedOut,
 )
 from alcove.infra.http.limits import HttpLimits
+from alcove.infra.watch import Watch
 
 _HIGH_WATER = 256 * 1024  # bytes held before the server is made to wait
 _INFORMATIONAL = range(100, 200)
 _BODYLESS = frozenset({204, 304})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_SMALL = 64 * 1024  # up to here one copy is cheaper than two pieces
 
 
 class Connection(asyncio.Protocol):
@@ -28,7 +32,8 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         status: Status of the response.
-        headers: Its header fields, names in lower case; repeated ones joined by commas.
+        content_type: Its `Content-Type`, as it came; empty for none.
+        fields: Its header fields, as they came.
         has_head: Whether status and headers are here.
         is_complete: Whether the whole response is here.
         is_untouched: Whether not a byte of the response has come.
@@ -36,8 +41,9 @@ class Connection(asyncio.Protocol):
         idle_since: Loop time at which it became idle.
     """
 
-    def __init__(self, limits: HttpLimits) -> None:
+    def __init__(self, limits: HttpLimits, watch: Watch) -> None:
         self._limits = limits
+        self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: HttpResponseParser | None = None
@@ -45,13 +51,17 @@ class Connection(asyncio.Protocol):
         self._is_writing_paused = False
         self._is_reading_paused = False
         self._error: HttpClientError | None = None
+        self._is_asked = False
+        self._due_s = 0.0
+        self._complaint = ""
         self.is_closed = False
         self.idle_since = 0.0
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.content_type = b""
+        self.fields: list[tuple[bytes, bytes]] = []
         self.has_head = False
         self.is_complete = False
         self.is_untouched = True
@@ -81,8 +91,13 @@ class Connection(asyncio.Protocol):
         self._deadline = self._loop.time() + self._limits.total_s
         if self.is_closed or self._transport is None:
             raise ConnectionLost(_LOST)
-        self._parser = HttpResponseParser(self)
-        self._transport.write(head + body if body else head)
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
+        self._is_asked = True
+        if len(body) <= _SMALL:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
         while self._is_writing_paused and not self.has_head:
             await self._wait(self._limits.write_s, "the server did not take the request in time")
         while not self.has_head:
@@ -98,6 +113,10 @@ class Connection(asyncio.Protocol):
             if self.is_complete:
                 return b""
             await self._wait(self._limits.read_s, "the server fell silent in the middle of its response")
+        return self.held()
+
+    def held(self) -> bytes:
+        """Gives the bytes of the body that are here, without waiting."""
         pieces = self._body
         self._body = []
         self._held_bytes = 0
@@ -108,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     def rest(self) -> None:
         """Marks the exchange as over; from here until the next request every byte that comes is an offence."""
-        self._parser = None
+        self._is_asked = False
         self.idle_since = self._loop.time()
 
     def abort(self) -> None:
@@ -122,22 +141,24 @@ class Connection(asyncio.Protocol):
             raise self._error
         if self.is_closed:
             raise ConnectionLost(_LOST)
-        now = self._loop.time()
         waiter: asyncio.Future[None] = self._loop.create_future()
-        timer = self._loop.call_at(min(now + timeout_s, self._deadline), self._time_out, waiter, complaint)
+        self._due_s = min(self._loop.time() + timeout_s, self._deadline)
+        self._complaint = complaint
         self._waiter = waiter
+        self._watch.add(self)
         try:
             await waiter
         finally:
             self._waiter = None
-            timer.cancel()
+            self._watch.discard(self)
         if self._error is not None:
             raise self._error
 
-    def _time_out(self, waiter: "asyncio.Future[None]", complaint: str) -> None:
-        if not waiter.done():
-            self._error = TimedOut(complaint)
-            waiter.set_result(None)
+    def look(self, now_s: float) -> None:
+        """Ends the wait under way if its time has come."""
+        if now_s >= self._due_s and self._waiter is not None and not self._waiter.done():
+            self._error = TimedOut(self._complaint)
+            self._waiter.set_result(None)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -157,7 +178,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends a body that ends with the connection, or fails the exchange that was under way."""
         self.is_closed = True
-        if self._parser is not None and not self.is_complete:
+        if self._is_asked and not self.is_complete:
             if self._ends_with_connection and exc is None:
                 self.is_complete = True
             elif self._error is None:
@@ -176,7 +197,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parses what came."""
-        if self._parser is None or self._error is not None:
+        if not self._is_asked or self._parser is None or self._error is not None:
             self.abort()
             return
         self.is_untouched = False
@@ -218,8 +239,7 @@ class Connection(asyncio.Protocol):
             raise self._error
         if self.has_head:
             return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Takes the end of the head; an informational one (`100 Continue`) is forgotten."""
@@ -227,16 +247,19 @@ class Connection(asyncio.Protocol):
             return
         self.status = self._parser.get_status_code()
         if self.status in _INFORMATIONAL:
-            self.headers.clear()
+            self.fields.clear()
             return
-        self._ends_with_connection = (
-            "content-length" not in self.headers
-            and "transfer-encoding" not in self.headers
-            and self.status not in _BODYLESS
-        )
-        if self.headers.get("content-encoding", "identity") != "identity":
-            self._error = ProtocolViolation("the response is compressed, which was not asked for")
-            raise self._error
+        has_end = self.status in _BODYLESS
+        for name, value in self.fields:
+            lower = name.lower()
+            if lower in _FRAMING:
+                has_end = True
+            elif lower == b"content-type":
+                self.content_type = value
+            elif lower == b"content-encoding" and value.strip() != b"identity":
+                self._error = ProtocolViolation("the response is compressed, which was not asked for")
+                raise self._error
+        self._ends_with_connection = not has_end
         self.has_head = True
 
     def on_body(self, data: bytes) -> None:
@@ -255,6 +278,15 @@ class Connection(asyncio.Protocol):
         if self.has_head and not self.is_complete and self._parser is not None:
             self.is_complete = True
             self._may_keep = self._parser.should_keep_alive()
+
+
+def joined(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Gives header fields as texts, names in lower case; repeated ones joined by commas."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 _LOST = "the connection was closed before the response was complete"

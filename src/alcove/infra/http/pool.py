@@ -1,22 +1,35 @@
 """Connections that wait to be used again, bounded per server."""
 
 import asyncio
+import contextlib
 import ssl
+from collections import deque
 from dataclasses import dataclass, field
-
-import anyio
 
 from alcove.infra.http.addresses import AddressGuard
 from alcove.infra.http.connection import Connection
 from alcove.infra.http.errors import ConnectFailed, PoolFull
 from alcove.infra.http.limits import HttpLimits
 from alcove.infra.http.urls import Url
+from alcove.infra.watch import Watch
 
 
 @dataclass(slots=True)
-class _Origin:
-    slots: anyio.Semaphore
+class Origin:
+    """One server: how many connections may still be taken, those that wait to be used, and who waits for one."""
+
+    free: int
     idle: list[Connection] = field(default_factory=list)
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+    def release(self) -> None:
+        """Lets the next one take a connection."""
+        while self.waiting:
+            waiter = self.waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self.free += 1
 
 
 class ConnectionPool:
@@ -30,7 +43,8 @@ class ConnectionPool:
         self._limits = limits
         self._guard = guard
         self._tls = tls
-        self._origins: dict[tuple[str, str, int], _Origin] = {}
+        self._watch = Watch(min(limits.read_s, limits.write_s, limits.total_s))
+        self._origins: dict[tuple[str, str, int], Origin] = {}
 
     async def take(self, url: Url, *, is_fresh: bool = False) -> tuple[Connection, bool]:
         """Gives a connection to the server of `url`, and whether it has been used before.
@@ -46,42 +60,71 @@ class ConnectionPool:
             ConnectFailed: When the server cannot be reached.
             AddressNotAllowed: When it may not be.
         """
-        origin = self._origins.get(url.origin)
-        if origin is None:
-            slots = anyio.Semaphore(self._limits.connections_per_origin, fast_acquire=True)
-            origin = self._origins.setdefault(url.origin, _Origin(slots))
-        try:
-            origin.slots.acquire_nowait()
-        except anyio.WouldBlock:
-            try:
-                with anyio.fail_after(self._limits.pool_s):
-                    await origin.slots.acquire()
-            except TimeoutError:
-                msg = f"all {self._limits.connections_per_origin} connections to {url.authority} are in use"
-                raise PoolFull(msg) from None
+        origin = self.origin(url)
+        if origin.free > 0:
+            origin.free -= 1
+        else:
+            await self._wait(origin, url)
         try:
             if not is_fresh:
-                oldest = asyncio.get_running_loop().time() - self._limits.idle_s
-                while origin.idle:
-                    connection = origin.idle.pop()
-                    if not connection.is_closed and connection.idle_since >= oldest:
-                        return connection, True
-                    connection.abort()
+                connection = self._idle(origin)
+                if connection is not None:
+                    return connection, True
             return await self._connect(url), False
         except BaseException:
-            origin.slots.release()
+            origin.release()
             raise
 
-    def give_back(self, url: Url, connection: Connection) -> None:
+    def take_idle(self, origin: Origin) -> Connection | None:
+        """Gives a connection that has been used before, if one is there and nobody waits; without waiting."""
+        if not origin.idle or origin.free <= 0:
+            return None
+        connection = self._idle(origin)
+        if connection is not None:
+            origin.free -= 1
+        return connection
+
+    def origin(self, url: Url) -> Origin:
+        """Gives what is known of the server of `url`."""
+        origin = self._origins.get(url.origin)
+        if origin is None:
+            origin = self._origins[url.origin] = Origin(self._limits.connections_per_origin)
+        return origin
+
+    def _idle(self, origin: Origin) -> Connection | None:
+        oldest = asyncio.get_running_loop().time() - self._limits.idle_s
+        while origin.idle:
+            connection = origin.idle.pop()
+            if not connection.is_closed and connection.idle_since >= oldest:
+                return connection
+            connection.abort()
+        return None
+
+    async def _wait(self, origin: Origin, url: Url) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        origin.waiting.append(waiter)
+        try:
+            async with asyncio.timeout(self._limits.pool_s):
+                await waiter
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():  # it was our turn, at the very moment we gave up
+                origin.release()
+            with contextlib.suppress(ValueError):
+                origin.waiting.remove(waiter)
+            if isinstance(error, TimeoutError):
+                msg = f"all {self._limits.connections_per_origin} connections to {url.authority} are in use"
+                raise PoolFull(msg) from None
+            raise
+
+    def give_back(self, origin: Origin, connection: Connection) -> None:
         """Takes a connection back: keeps it if its exchange is complete, else closes it at once."""
-        origin = self._origins[url.origin]
         if connection.is_reusable:
             connection.rest()
             origin.idle.append(connection)
             self._drop_old(origin)
         else:
             connection.abort()
-        origin.slots.release()
+        origin.release()
 
     def close(self) -> None:
         """Closes every idle connection."""
@@ -90,7 +133,7 @@ class ConnectionPool:
                 connection.abort()
             origin.idle.clear()
 
-    def _drop_old(self, origin: _Origin) -> None:
+    def _drop_old(self, origin: Origin) -> None:
         oldest = origin.idle[-1].idle_since - self._limits.idle_s
         while origin.idle[0].is_closed or origin.idle[0].idle_since < oldest:
             origin.idle.pop(0).abort()
@@ -100,11 +143,11 @@ class ConnectionPool:
         tls = self._context() if url.scheme == "https" else None
         failure: OSError | None = None
         try:
-            with anyio.fail_after(self._limits.connect_s):
+            async with asyncio.timeout(self._limits.connect_s):
                 for address in await self._guard.addresses(url):
                     try:
                         _, connection = await loop.create_connection(
-                            lambda: Connection(self._limits),
+                            lambda: Connection(self._limits, self._watch),
                             address,
                             url.port,
                             ssl=tls,

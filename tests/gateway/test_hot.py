@@ -259,6 +259,14 @@ async def test_call_that_is_not_admitted_is_not_made(upstream: OpenAiServer) -> 
                 assert not upstream.chats
 
 
+async def test_call_that_cannot_be_checked_is_not_made(upstream: OpenAiServer) -> None:
+    with hot(settings_for(upstream), meter=RefusingMeter(RuntimeError("the limits' store is away"))) as serving:
+        response = await ask(serving, model="echo")
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    assert "store" not in response.text
+    assert not upstream.chats
+
+
 # What goes wrong at the model server
 
 FAILING = [

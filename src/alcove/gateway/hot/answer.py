@@ -96,7 +96,7 @@ class HotAnswer:
 
     def stop(self) -> None:
         """Ends it with an error, as the server is about to end."""
-        if self._task is not None and self._ended_by is None:
+        if self._task is not None and self._ended_by is None and not self._is_settled:
             self._ended_by = Unavailable("The server is being stopped; send the request again.", retry_after_s=1)
             self._task.cancel()
 

@@ -256,6 +256,7 @@ async def test_call_that_is_not_admitted_is_not_made(upstream: OpenAiServer) -> 
             if status == 429:
                 assert response.json()["error"]["code"] == "budget_exceeded"
                 assert response.headers["retry-after"] == "60"
+                assert "x-trace-id" not in response.headers
                 assert not upstream.chats
 
 

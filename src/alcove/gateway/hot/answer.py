@@ -91,6 +91,7 @@ class HotAnswer:
 
     def refuse(self, error: AlcoveError) -> None:
         """Answers with an error before the call is made."""
+        self._call.trace_id = ""  # none is kept of a call that was not made
         self._send_error(error)
         self._count(error.status, time.monotonic())
 

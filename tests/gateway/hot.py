@@ -18,7 +18,6 @@ from alcove.gateway.hot.traces import HotTraces
 from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import GatewaySettings
 from alcove.gateway.ports import Admission, Meter
-from alcove.gateway.routing.direct import DirectRouter
 from alcove.infra.lean_edge import LeanEdge
 from alcove.infra.metrics import Metrics
 from alcove.infra.middleware import EdgeSettings
@@ -32,10 +31,10 @@ from tests.gateway.conftest import PEOPLE, Gateway, open_gateway, running
 class Keys:
     """Knows the people of the tests; one of them has to be looked up first."""
 
-    def known(self, secret: str) -> Principal | None:
+    def known(self, secret: str, ip: str) -> Principal | None:
         return None if secret == "sk-as-bob" else PEOPLE.get(secret)
 
-    async def find(self, secret: str) -> Principal | None:
+    async def find(self, secret: str, ip: str) -> Principal | None:
         await anyio.lowlevel.checkpoint()
         return PEOPLE.get(secret)
 
@@ -97,7 +96,7 @@ async def _listening(
             inner=inner,
             edge=LeanEdge.of(EdgeSettings(), "127.0.0.1", settings.max_body_bytes),
             keys=Keys(),
-            router=DirectRouter(gateway.directory),
+            router=gateway.router,
             meter=meter or FreeMeter(log),
             concerns=concerns,
             slots=gateway.face.slots,

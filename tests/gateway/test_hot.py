@@ -256,7 +256,16 @@ async def test_call_that_is_not_admitted_is_not_made(upstream: OpenAiServer) -> 
             if status == 429:
                 assert response.json()["error"]["code"] == "budget_exceeded"
                 assert response.headers["retry-after"] == "60"
+                assert "x-trace-id" not in response.headers
                 assert not upstream.chats
+
+
+async def test_call_that_cannot_be_checked_is_not_made(upstream: OpenAiServer) -> None:
+    with hot(settings_for(upstream), meter=RefusingMeter(RuntimeError("the limits' store is away"))) as serving:
+        response = await ask(serving, model="echo")
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    assert "store" not in response.text
+    assert not upstream.chats
 
 
 # What goes wrong at the model server
@@ -537,6 +546,26 @@ def test_requests_sent_at_once_are_answered_in_turn(serving: Hot) -> None:
         data += connection.recv(65536)
     assert data.count(b"HTTP/1.1 200 OK\r\n") == 3
     connection.close()
+
+
+async def test_server_that_is_stopped_ends_its_streams_with_a_word(serving: Hot, upstream: OpenAiServer) -> None:
+    responses: list[httpx2.Response] = []
+
+    async def follow() -> None:
+        responses.append(await ask(serving, model="stall", stream=True))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(follow)
+        with anyio.fail_after(3):
+            while not upstream.chats or not serving.face.under_way:
+                await anyio.sleep(0.005)
+        await anyio.sleep(0.1)
+        (answer,) = serving.face.under_way
+        assert answer._task is not None
+        answer._task.get_loop().call_soon_threadsafe(answer.stop)
+    last = json.loads(responses[0].text[responses[0].text.rindex("data: ") + 6 :])
+    assert (last["error"]["code"], (await serving.row()).status) == ("unavailable", 503)
+    await _until_left(upstream)
 
 
 # Traces and counters

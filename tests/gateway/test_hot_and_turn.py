@@ -194,7 +194,7 @@ def test_bytes_that_go_through_tell_what_a_turn_would(pieces: list[bytes], break
     server = Server(pieces, breaks_off)
     turn = asyncio.run(by_turn(server))
     told, _ = asyncio.run(by_bytes(server))
-    assert told == turn
+    assert told == turn, (pieces, breaks_off)
 
 
 @settings(max_examples=300, deadline=None)

@@ -61,9 +61,9 @@ async def test_what_means_the_same_is_near(embedder: Embedder, question: str, ne
 
 
 async def test_cosines_stay_what_they_were(embedder: Embedder):
-    """Another onnxruntime or processor may round differently; a changed model, cut or average shows."""
+    """Another onnxruntime or processor may round differently (0.022 where there is AVX2 alone); a changed model, cut or average shows."""
     first, *others = await embedder.embed_array(GOLDEN)
-    assert [float(first @ each) for each in others] == pytest.approx(GOLDEN_COSINES, abs=0.02)
+    assert [float(first @ each) for each in others] == pytest.approx(GOLDEN_COSINES, abs=0.03)
 
 
 async def test_rows_have_unit_length(embedder: Embedder):

@@ -91,12 +91,13 @@ class HotAnswer:
 
     def refuse(self, error: AlcoveError) -> None:
         """Answers with an error before the call is made."""
+        self._call.trace_id = ""  # none is kept of a call that was not made
         self._send_error(error)
         self._count(error.status, time.monotonic())
 
     def stop(self) -> None:
         """Ends it with an error, as the server is about to end."""
-        if self._task is not None and self._ended_by is None:
+        if self._task is not None and self._ended_by is None and not self._is_settled:
             self._ended_by = Unavailable("The server is being stopped; send the request again.", retry_after_s=1)
             self._task.cancel()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alcove.gateway.calls import Call, CallKind
@@ -24,10 +25,12 @@ from alcove.infra.lean_edge import Asker, LeanEdge
 from alcove.infra.metrics import Metrics
 from alcove.infra.watch import Watch
 from alcove.infra.wire import Wire
-from alcove.kernel.errors import AlcoveError, Forbidden
+from alcove.kernel.errors import AlcoveError, Forbidden, InternalError
 from alcove.kernel.filters import RequestHead
 from alcove.kernel.ports import DEFAULT_MODEL, Pricing
 from alcove.kernel.principal import Principal
+
+log = structlog.get_logger(__name__)
 
 PATH = "/v1/chat/completions"
 
@@ -97,11 +100,9 @@ class HotFace:
             return
         wire = Wire.of(scope)
         asker = self.edge.read(scope) if wire is not None else None
-        who = (
-            None
-            if asker is None
-            else self.keys.known(asker.secret, asker.ip) or await self.keys.find(asker.secret, asker.ip)
-        )
+        who = None
+        if asker is not None:
+            who = self.keys.known(asker.secret, asker.ip) or await self._find(asker)
         if wire is None or asker is None or who is None:
             await self.inner(scope, receive, send)
             return
@@ -122,6 +123,12 @@ class HotFace:
     def _end_all(self) -> None:
         for answer in tuple(self.under_way):
             answer.stop()
+
+    async def _find(self, asker: Asker) -> Principal | None:
+        try:
+            return await self.keys.find(asker.secret, asker.ip)
+        except Exception:  # noqa: BLE001  whatever is wrong, the layers behind come upon it too, and say it
+            return None
 
     async def _route(self, request: PassedRequest, who: Principal) -> Route | None:
         if request.model == DEFAULT_MODEL:
@@ -161,6 +168,10 @@ class HotFace:
                 return False
             except AlcoveError as error:
                 answer.refuse(error)
+                return True
+            except Exception:  # what cannot be checked is not made
+                log.exception("call_not_admitted", request_id=asker.request_id)
+                answer.refuse(InternalError())
                 return True
             await answer.run(route)
         finally:

@@ -37,6 +37,7 @@ from alcove.infra.http import AddressGuard, HttpClient
 from alcove.infra.jobs import JobQueue
 from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
+from alcove.infra.one_server import one_server
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
 from alcove.infra.secrets import MasterKey, SecretBox
 from alcove.kernel.clock import Clock, SystemClock
@@ -234,8 +235,9 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
 async def _open_database(settings: Settings) -> AsyncIterator[Database]:
     database = open_database(settings.database_url)
     try:
-        await migrate(database)
-        yield database
+        async with one_server(database):
+            await migrate(database)
+            yield database
     finally:
         await database.close()
 

@@ -39,6 +39,7 @@ from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
 from alcove.infra.one_server import one_server
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
+from alcove.infra.ratelimit import memory_turnstile
 from alcove.infra.secrets import MasterKey, SecretBox
 from alcove.kernel.clock import Clock, SystemClock
 from alcove.kernel.principal import Principal
@@ -308,7 +309,13 @@ async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgePar
     await blobs.open()
     parsers = await ground.stack.enter_async_context(Parsers(size=options.workers, limits=_limits(ground.settings)))
     retriever = Retriever(store=store, index=index, embedder=gateway.embedder, settings=options)
-    collections = CollectionService(store=store, retriever=retriever, embedder=gateway.embedder, clock=ground.clock)
+    collections = CollectionService(
+        store=store,
+        retriever=retriever,
+        embedder=gateway.embedder,
+        searches=memory_turnstile("search", per_minute=options.searches_per_minute, at_once=options.searches_at_once),
+        clock=ground.clock,
+    )
     ingestion = Ingestion(
         store=store,
         index=index,

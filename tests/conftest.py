@@ -8,10 +8,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from alcove.infra.database import Database, metadata, open_database
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.principal import Principal, Role
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Iterator[None]:
+    """Fails a test in which our code blocks the event loop (a file, a socket, a lock, a sleep), also inside a framework."""
+    with blockbuster_ctx("alcove") as watch:
+        watch.functions["os.path.abspath"].deactivate()  # reads no disk; SQLAlchemy makes a path of a URL with it
+        return (yield)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Collections, documents and chunks in the SQL database."""
 
 import hashlib
-import json
 import unicodedata
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +33,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alcove.infra.cursors import a_text, an_id, read_cursor, write_cursor
 from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.infra.jobs import JobQueue
-from alcove.kernel.errors import AlreadyExists, InvalidRequest, NotFound
+from alcove.kernel.errors import AlreadyExists, NotFound
 from alcove.kernel.pages import Page, PageRequest
 from alcove.knowledge.models import (
     ChunkRecord,
@@ -172,12 +171,12 @@ class SqlKnowledgeStore:
         """Lists this owner's collections by name."""
         wanted = _counted(owner_id).where(collections.c.kind == kind.value)
         if page.cursor is not None:
-            wanted = wanted.where(collections.c.name_key > _read_cursor(page.cursor, 1)[0])
+            wanted = wanted.where(collections.c.name_key > read_cursor(page.cursor, a_text)[0])
         wanted = wanted.order_by(collections.c.name_key).limit(page.limit + 1)
         async with self._database.read() as connection:
             found = [_collection(row) for row in (await connection.execute(wanted)).mappings()]
         items = found[: page.limit]
-        return Page(items=items, next_cursor=_write_cursor(_key(items[-1])) if len(found) > page.limit else None)
+        return Page(items=items, next_cursor=write_cursor(_key(items[-1])) if len(found) > page.limit else None)
 
     async def update_collection(self, collection: CollectionRecord) -> None:
         """Replaces name and description of a collection of its owner."""
@@ -267,12 +266,12 @@ class SqlKnowledgeStore:
         """Lists documents of this owner's collection, the latest first (ids are in the order of time)."""
         query = select(documents).where(documents.c.owner_id == owner_id, documents.c.collection_id == collection_id)
         if page.cursor is not None:
-            query = query.where(documents.c.id < _read_cursor(page.cursor, 1)[0])
+            query = query.where(documents.c.id < read_cursor(page.cursor, an_id)[0])
         query = query.order_by(documents.c.id.desc()).limit(page.limit + 1)
         async with self._database.read() as connection:
             found = [_document(row) for row in (await connection.execute(query)).mappings()]
         items = found[: page.limit]
-        return Page(items=items, next_cursor=_write_cursor(items[-1].id) if len(found) > page.limit else None)
+        return Page(items=items, next_cursor=write_cursor(items[-1].id) if len(found) > page.limit else None)
 
     async def update_document(self, document: DocumentRecord) -> bool:
         """Replaces the state of a document of its owner."""
@@ -512,22 +511,3 @@ def _no_collection() -> NotFound:
 
 def _name_taken(name: str) -> AlreadyExists:
     return AlreadyExists(f"You have a collection {name!r} already; choose another name.")
-
-
-def _write_cursor(*values: str) -> str:
-    return urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, length: int) -> list[str]:
-    try:
-        values = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if (
-            isinstance(values, list)
-            and len(values) == length
-            and all(isinstance(each, str) and _is_storable(each) for each in values)
-        ):
-            return values
-    except ValueError:
-        pass
-    detail = f"cursor: {cursor!r} is not a cursor of this listing; leave it out for the first page."
-    raise InvalidRequest(detail)

@@ -4,6 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -11,6 +12,7 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    CompoundSelect,
     Float,
     ForeignKey,
     Index,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     func,
     insert,
@@ -374,25 +377,23 @@ class SqlKnowledgeStore:
         """Gives pieces of the texts of this owner's documents; only the pieces leave the database."""
         if not ranges:
             return []
-        pieces = [
-            select(
-                literal(number).label("number"),
-                func.substr(document_texts.c.text, literal(start + 1), literal(end - start)).label("piece"),
-            )
-            .join(documents, documents.c.id == document_texts.c.document_id)
-            .where(documents.c.id == document_id, documents.c.owner_id == owner_id)
-            for number, (document_id, start, end) in enumerate(ranges)
-        ]
+        values: dict[str, Any] = {"owner_id": owner_id}
+        for number, (document_id, start, end) in enumerate(ranges):
+            values |= {f"id{number}": document_id, f"from{number}": start + 1, f"length{number}": end - start}
         async with self._database.read() as connection:
-            rows = (await connection.execute(union_all(*pieces))).mappings()
+            rows = (await connection.execute(_pieces(len(ranges)), values)).mappings()
             found = {int(row["number"]): str(row["piece"]) for row in rows}
         return [found.get(number, "") for number in range(len(ranges))]
 
-    async def documents(self, owner_id: str, document_ids: Sequence[str]) -> Sequence[DocumentRecord]:
-        """Gives documents of this owner by id."""
-        query = select(documents).where(documents.c.owner_id == owner_id, documents.c.id.in_(list(document_ids)))
+    async def ready_names(self, owner_id: str, document_ids: Sequence[str]) -> dict[str, str]:
+        """Gives the names of those of this owner's documents that are ready, by id."""
+        query = select(documents.c.id, documents.c.name).where(
+            documents.c.owner_id == owner_id,
+            documents.c.status == DocumentStatus.READY.value,
+            documents.c.id.in_(list(document_ids)),
+        )
         async with self._database.read() as connection:
-            return [_document(row) for row in (await connection.execute(query)).mappings()]
+            return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def _one(self, query: Select[Any]) -> CollectionRecord | None:
         async with self._database.read() as connection:
@@ -502,6 +503,26 @@ def _document(row: RowMapping) -> DocumentRecord:
             "error": _FAILURE.validate_python(row["error"]),
             "warnings": tuple(row["warnings"]),
         }
+    )
+
+
+@lru_cache(maxsize=64)
+def _pieces(count: int) -> CompoundSelect[tuple[int, str]]:
+    """Gives the query for so many pieces of texts; made once, since making it takes longer than running it."""
+    return union_all(
+        *(
+            select(
+                literal(number).label("number"),
+                func.substr(
+                    document_texts.c.text,
+                    bindparam(f"from{number}", type_=Integer),
+                    bindparam(f"length{number}", type_=Integer),
+                ).label("piece"),
+            )
+            .join(documents, documents.c.id == document_texts.c.document_id)
+            .where(documents.c.id == bindparam(f"id{number}"), documents.c.owner_id == bindparam("owner_id"))
+            for number in range(count)
+        )
     )
 
 

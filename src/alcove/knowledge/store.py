@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
     delete,
     func,
@@ -361,16 +362,9 @@ class SqlKnowledgeStore:
         async with self._database.read() as connection:
             for start in range(0, len(keys), _KEYS_AT_ONCE):
                 wanted = keys[start : start + _KEYS_AT_ONCE]
-                query = (
-                    select(chunks)
-                    .join(documents, documents.c.id == chunks.c.document_id)
-                    .where(
-                        documents.c.owner_id == owner_id,
-                        documents.c.status == DocumentStatus.READY.value,
-                        tuple_(chunks.c.document_id, chunks.c.index).in_(wanted),
-                    )
-                )
-                found += [ChunkRecord(**row) for row in (await connection.execute(query)).mappings()]
+                values = {"owner_id": owner_id, "keys": wanted}
+                rows = (await connection.execute(_READY_CHUNKS, values)).mappings()
+                found += [ChunkRecord(**row) for row in rows]
         return found
 
     async def passages(self, owner_id: str, ranges: Sequence[tuple[str, int, int]]) -> Sequence[str]:
@@ -387,13 +381,9 @@ class SqlKnowledgeStore:
 
     async def ready_names(self, owner_id: str, document_ids: Sequence[str]) -> dict[str, str]:
         """Gives the names of those of this owner's documents that are ready, by id."""
-        query = select(documents.c.id, documents.c.name).where(
-            documents.c.owner_id == owner_id,
-            documents.c.status == DocumentStatus.READY.value,
-            documents.c.id.in_(list(document_ids)),
-        )
+        values = {"owner_id": owner_id, "ids": list(document_ids)}
         async with self._database.read() as connection:
-            return {row[0]: row[1] for row in await connection.execute(query)}
+            return {row[0]: row[1] for row in await connection.execute(_READY_NAMES, values)}
 
     async def _one(self, query: Select[Any]) -> CollectionRecord | None:
         async with self._database.read() as connection:
@@ -504,6 +494,17 @@ def _document(row: RowMapping) -> DocumentRecord:
             "warnings": tuple(row["warnings"]),
         }
     )
+
+
+_IS_READY = and_(documents.c.owner_id == bindparam("owner_id"), documents.c.status == DocumentStatus.READY.value)
+_READY_NAMES = select(documents.c.id, documents.c.name).where(
+    _IS_READY, documents.c.id.in_(bindparam("ids", expanding=True))
+)
+_READY_CHUNKS = (
+    select(chunks)
+    .join(documents, documents.c.id == chunks.c.document_id)
+    .where(_IS_READY, tuple_(chunks.c.document_id, chunks.c.index).in_(bindparam("keys", expanding=True)))
+)
 
 
 @lru_cache(maxsize=64)

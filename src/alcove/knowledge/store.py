@@ -360,11 +360,13 @@ class SqlKnowledgeStore:
         """Gives chunks of this owner's ready documents."""
         found: list[ChunkRecord] = []
         async with self._database.read() as connection:
-            for start in range(0, len(keys), _KEYS_AT_ONCE):
-                wanted = keys[start : start + _KEYS_AT_ONCE]
+            for at in range(0, len(keys), _KEYS_AT_ONCE):
+                wanted = keys[at : at + _KEYS_AT_ONCE]
                 values = {"owner_id": owner_id, "keys": wanted}
-                rows = (await connection.execute(_READY_CHUNKS, values)).mappings()
-                found += [ChunkRecord(**row) for row in rows]
+                found += [
+                    ChunkRecord(document_id=document_id, index=index, start=start, end=end, page=page)
+                    for document_id, index, start, end, page in await connection.execute(_READY_CHUNKS, values)
+                ]
         return found
 
     async def passages(self, owner_id: str, ranges: Sequence[tuple[str, int, int]]) -> Sequence[str]:
@@ -501,7 +503,7 @@ _READY_NAMES = select(documents.c.id, documents.c.name).where(
     _IS_READY, documents.c.id.in_(bindparam("ids", expanding=True))
 )
 _READY_CHUNKS = (
-    select(chunks)
+    select(chunks.c.document_id, chunks.c.index, chunks.c.start, chunks.c.end, chunks.c.page)
     .join(documents, documents.c.id == chunks.c.document_id)
     .where(_IS_READY, tuple_(chunks.c.document_id, chunks.c.index).in_(bindparam("keys", expanding=True)))
 )

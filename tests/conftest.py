@@ -14,7 +14,6 @@ from alcove.infra.database import Database, metadata, open_database
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.principal import Principal, Role
 
-
 _WATCHED = frozenset({"test_api.py", "test_service.py", "test_services.py"})
 """Tests of the rooms' services and routes; those of infra call blocking parts directly, as their callers do in a thread."""
 

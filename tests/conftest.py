@@ -3,15 +3,39 @@
 import os
 import subprocess
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
+import structlog
+from blockbuster import blockbuster_ctx
 
 from alcove.infra.database import Database, metadata, open_database
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.principal import Principal, Role
+
+_WATCHED = frozenset({"test_api.py", "test_service.py", "test_services.py"})
+"""Tests of the rooms' services and routes; those of infra call blocking parts directly, as their callers do in a thread."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Fails a test in which our code blocks the event loop (a file, a socket, a lock, a sleep), also inside a framework."""
+    if pyfuncitem.path.name not in _WATCHED:
+        return (yield)
+    with blockbuster_ctx("alcove") as watch:
+        watch.functions["os.path.abspath"].deactivate()  # reads no disk; SQLAlchemy makes a path of a URL with it
+        return (yield)
+
+
+# With the values of every variable in it, as structlog draws it, one traceback of this house takes longer than most tests may.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture

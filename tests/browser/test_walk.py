@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.pages import SHOTS, axe, drop_file, sign_in
 from tests.e2e.conftest import PASSWORD, Alcove, start
+from tests.wire.openai_server import DIAGRAMS as HOSTILE_DIAGRAMS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -145,14 +146,29 @@ def test_hostile_answer_runs_nothing_and_asks_nobody(alcove: Alcove, page: Page)
     sign_in(page, alcove)
     choose_model(page, "hostile")
     ask(page, '<img src=x onerror="window.hacked = 8">')
-    expect(page.get_by_role("article").last).to_contain_text("end of answer")
-    page.wait_for_timeout(1500)
+    expect_diagrams(page, len(HOSTILE_DIAGRAMS))
     assert page.evaluate("window.hacked") is None
     page.reload()
-    expect(page.get_by_role("article").last).to_contain_text("end of answer")
-    page.wait_for_timeout(1500)
+    expect_diagrams(page, len(HOSTILE_DIAGRAMS))
     assert page.evaluate("window.hacked") is None
     assert page.locator("article iframe").count() == 0
+    assert page.locator("article").locator("image, foreignObject img, [data-streamdown=mermaid] a").count() == 0
+
+
+def expect_diagrams(page: Page, count: int) -> None:
+    """Waits until each diagram was drawn, or shown as one that cannot be; goes to each, since only those in view are drawn."""
+    answer = page.get_by_role("article").last
+    expect(answer).to_contain_text("end of answer")
+    blocks = answer.locator("[data-streamdown=mermaid-block]")
+    expect(blocks).to_have_count(count)
+    thread = page.get_by_test_id("thread")
+    thread.hover()
+    while thread.evaluate("element => element.scrollTop") > 0:  # or the thread holds on to its end
+        page.mouse.wheel(0, -5000)
+        page.wait_for_timeout(200)
+    for block in blocks.all():
+        block.scroll_into_view_if_needed()
+        expect(block.locator("[data-streamdown=mermaid] svg, pre").first).to_be_attached()
 
 
 def test_keyboard_dark_and_phone(alcove: Alcove, context: BrowserContext, page: Page):

@@ -270,7 +270,7 @@ async def test_nobody_gets_in_without_a_key(
         ("never", 504, "upstream_timeout", "did not answer in time"),
         ("endless-line", 502, "upstream_error", "without an end"),
         ("no-finish", 502, "stream_interrupted", "without saying why"),
-        ("bad-json", 502, "upstream_error", "not JSON"),
+        ("bad-json", 502, "stream_interrupted", "not JSON"),
         ("error-event", 502, "stream_interrupted", "out of memory"),
         ("endless", 502, "stream_interrupted", "larger than"),
     ],

@@ -280,13 +280,18 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize("is_streaming", [True, False])
-@pytest.mark.parametrize(("model", "status", "code", "words"), FAILING)
+@pytest.mark.parametrize(
+    ("model", "status", "code", "words", "is_streaming"),
+    [
+        (*each, is_streaming)
+        for each in FAILING
+        for is_streaming in (True, False)
+        if (each[0], is_streaming) != ("never", True)  # a comment keeps that one alive, so that it ends with an event
+    ],
+)
 async def test_failure_before_the_first_word_is_a_status(
     serving: Hot, model: str, status: int, code: str, words: str, is_streaming: bool
 ) -> None:
-    if is_streaming and model == "never":
-        pytest.skip("a comment keeps it alive, so that it ends with an event")
     response = await ask(serving, model=model, stream=is_streaming)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (status, code)
@@ -312,7 +317,7 @@ async def test_our_key_is_never_echoed(serving: Hot) -> None:
     [
         ("cut", "stream_interrupted", "broke off"),
         ("no-finish", "stream_interrupted", "without saying why"),
-        ("bad-json", "upstream_error", "not JSON"),
+        ("bad-json", "stream_interrupted", "not JSON"),
         ("error-event", "stream_interrupted", "out of memory"),
         ("stall", "stream_interrupted", "fell silent"),
         ("endless", "stream_interrupted", "larger than"),

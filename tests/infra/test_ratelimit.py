@@ -2,7 +2,7 @@ import anyio
 import pytest
 
 from alcove.infra.addresses import client_network, parse_ip
-from alcove.infra.ratelimit import AttemptGuard, memory_window
+from alcove.infra.ratelimit import AttemptGuard, memory_turnstile, memory_window
 from alcove.kernel.errors import RateLimited
 
 
@@ -24,6 +24,35 @@ async def test_a_window_ends() -> None:
     with anyio.fail_after(5):
         while (wait_s := await window.hit("a")) is not None:
             await anyio.sleep(min(wait_s, 0.2))
+
+
+async def test_a_turnstile_counts_who_is_inside_for_each_subject() -> None:
+    turnstile = memory_turnstile("x", per_minute=100, at_once=2)
+    async with turnstile.passing("ada", "searches"), turnstile.passing("ada", "searches"):
+        with pytest.raises(RateLimited, match="2 searches of yours are running") as limited:
+            async with turnstile.passing("ada", "searches"):
+                pytest.fail("three at once")
+        assert limited.value.retry_after_s == 1
+        async with turnstile.passing("bob", "searches"):
+            pass
+    with pytest.raises(ValueError, match="wrong"):
+        async with turnstile.passing("ada", "searches"):
+            raise ValueError("wrong")
+    async with turnstile.passing("ada", "searches"), turnstile.passing("ada", "searches"):
+        pass
+
+
+async def test_a_turnstile_counts_who_went_through() -> None:
+    turnstile = memory_turnstile("x", per_minute=2, at_once=5)
+    for _ in range(2):
+        async with turnstile.passing("ada", "searches"):
+            pass
+    with pytest.raises(RateLimited, match="Too many searches; try again in") as limited:
+        async with turnstile.passing("ada", "searches"):
+            pytest.fail("three in a minute")
+    assert 1 <= (limited.value.retry_after_s or 0) <= 60
+    async with turnstile.passing("bob", "searches"):
+        pass
 
 
 async def fail(guard: AttemptGuard, *subjects: str, error: Exception | None = None) -> None:

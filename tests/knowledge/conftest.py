@@ -17,6 +17,7 @@ from alcove.infra.blobs import BlobStore
 from alcove.infra.database import Database, metadata, open_database
 from alcove.infra.embedder import FakeEmbedder
 from alcove.infra.jobs import Job, JobQueue
+from alcove.infra.ratelimit import Turnstile, memory_turnstile
 from alcove.infra.uploads import ReceivedFile
 from alcove.infra.vectors import InMemoryVectorIndex, Scope
 from alcove.kernel.clock import FakeClock
@@ -166,6 +167,10 @@ class Room:
         return sorted(each.name for each in self.blobs.folder.rglob("*") if each.is_file())
 
 
+def searches(settings: KnowledgeSettings) -> Turnstile:
+    return memory_turnstile("search", per_minute=settings.searches_per_minute, at_once=settings.searches_at_once)
+
+
 async def make_room(database: Database, folder: Path, settings: KnowledgeSettings | None = None) -> Room:
     clock, settings = FakeClock(), settings or KnowledgeSettings()
     jobs = JobQueue(database, clock)
@@ -188,7 +193,9 @@ async def make_room(database: Database, folder: Path, settings: KnowledgeSetting
         settings=settings,
         ingestion=ingestion,
         retriever=retriever,
-        collections=CollectionService(store=store, retriever=retriever, embedder=embedder, clock=clock),
+        collections=CollectionService(
+            store=store, retriever=retriever, embedder=embedder, searches=searches(settings), clock=clock
+        ),
         documents=DocumentService(
             store=store, blobs=blobs, files=ingestion.files, embedder=embedder, settings=settings, clock=clock
         ),
@@ -227,7 +234,7 @@ def with_settings(room: Room, **changes: object) -> Room:
         settings=settings,
         retriever=retriever,
         ingestion=replace(room.ingestion, settings=settings),
-        collections=replace(room.collections, retriever=retriever),
+        collections=replace(room.collections, retriever=retriever, searches=searches(settings)),
         documents=replace(room.documents, settings=settings),
         search=TurnSearch(retriever=retriever),
     )

@@ -293,6 +293,30 @@ async def test_an_upload_is_accepted_read_and_found(room: Room, anna):
         assert found["latency_ms"]
 
 
+async def test_more_searches_than_a_person_may_make_are_429_and_bind_nobody_else(room: Room, ada, bob):
+    small = with_settings(room, searches_per_minute=2)
+    async with client_of(small, ada) as anna, client_of(small, bob) as bert:
+        mine, his = await made(anna), await made(bert)
+        for _ in range(2):
+            assert (await anna.post(f"{BASE}/collections/{mine}/search", json={"query": "x"})).status_code == 200
+        refused = await anna.post(f"{BASE}/collections/{mine}/search", json={"query": "x"})
+        assert is_problem(refused, 429, "rate_limited")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await bert.post(f"{BASE}/collections/{his}/search", json={"query": "x"})).status_code == 200
+
+
+async def test_more_searches_at_once_than_a_person_may_run_are_429(room: Room, ada):
+    small = with_settings(room, searches_at_once=1)
+    async with client_of(small, ada) as anna:
+        collection = await made(anna)
+        address = f"{BASE}/collections/{collection}/search"
+        async with small.collections.searches.passing(ada.user_id, "searches"):
+            refused = await anna.post(address, json={"query": "x"})
+        assert is_problem(refused, 429, "rate_limited")
+        assert refused.headers["retry-after"] == "1"
+        assert (await anna.post(address, json={"query": "x"})).status_code == 200
+
+
 async def test_the_same_content_again_is_200_with_the_document_there_is(room: Room, anna):
     collection = await made(anna)
     first = await sent(anna, collection)

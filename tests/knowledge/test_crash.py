@@ -27,6 +27,7 @@ from alcove.infra.database import metadata, open_database
 from alcove.infra.embedder import FakeEmbedder
 from alcove.infra.jobs import JobQueue
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
+from alcove.infra.ratelimit import memory_turnstile
 from alcove.infra.uploads import ReceivedFile
 from alcove.kernel.clock import SystemClock
 from alcove.kernel.principal import Principal, Role
@@ -65,7 +66,9 @@ async def main():
     if is_first:
         who = Principal(user_id="user-ada", email="ada@example.org", role=Role.USER)
         retriever = Retriever(store=store, index=index, embedder=embedder, settings=settings)
-        collections = CollectionService(store=store, retriever=retriever, embedder=embedder, clock=clock)
+        collections = CollectionService(
+            store=store, retriever=retriever, embedder=embedder, searches=memory_turnstile("search", per_minute=9, at_once=1), clock=clock
+        )
         documents = DocumentService(
             store=store, blobs=blobs, files=ingestion.files, embedder=embedder, settings=settings, clock=clock
         )

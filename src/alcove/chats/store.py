@@ -1,10 +1,8 @@
 """Chats and messages in the SQL database."""
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -30,11 +28,10 @@ from sqlalchemy import (
 )
 
 from alcove.chats.models import ChatChanges, ChatRecord, DocumentRef, FoundChat, MessageRecord, MessageStatus
+from alcove.infra.cursors import a_flag, a_time, an_id, read_cursor, write_cursor
 from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.infra.problems import Problem
 from alcove.kernel.chat import Citation, Source, Usage
-from alcove.kernel.errors import InvalidRequest
-from alcove.kernel.ids import is_id
 from alcove.kernel.pages import Page, PageRequest
 
 chats = Table(
@@ -116,7 +113,7 @@ class SqlChatStore:
             )
             wanted = wanted.where(or_(chats.c.title.ilike(pattern, escape="\\"), in_messages))
         if page.cursor is not None:
-            is_pinned, updated_at, chat_id = _read_cursor(page.cursor)
+            is_pinned, updated_at, chat_id = read_cursor(page.cursor, a_flag, a_time, an_id)
             older = or_(chats.c.updated_at < updated_at, and_(chats.c.updated_at == updated_at, chats.c.id < chat_id))
             after = and_(chats.c.is_pinned == is_pinned, older)
             wanted = wanted.where(or_(after, chats.c.is_pinned.is_(False)) if is_pinned else after)
@@ -141,7 +138,7 @@ class SqlChatStore:
                 }
         return Page(
             items=[FoundChat(chat=each, snippet=snippets.get(each.id)) for each in rows],
-            next_cursor=_write_cursor(rows[-1]) if has_more else None,
+            next_cursor=_cursor(rows[-1]) if has_more else None,
         )
 
     async def update_chat(self, owner_id: str, chat_id: str, changes: ChatChanges) -> ChatRecord | None:
@@ -319,21 +316,5 @@ def _snippet(content: str, query: str) -> str:
     return f"{'…' if at else ''}{piece}{'…' if at + _SNIPPET < len(content) else ''}"
 
 
-def _write_cursor(chat: ChatRecord) -> str:
-    values = [chat.is_pinned, chat.updated_at.isoformat(), chat.id]
-    return urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[bool, datetime, str]:
-    try:
-        is_pinned, updated_at, chat_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        at = datetime.fromisoformat(updated_at)
-        if at.tzinfo is not None and is_id(chat_id):
-            return bool(is_pinned), at.astimezone(UTC), chat_id
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise _bad_cursor(cursor) from error
-    raise _bad_cursor(cursor)
-
-
-def _bad_cursor(cursor: str) -> InvalidRequest:
-    return InvalidRequest(f"cursor: {cursor!r} is not a cursor of this listing; leave it out for the first page.")
+def _cursor(chat: ChatRecord) -> str:
+    return write_cursor(chat.is_pinned, chat.updated_at, chat.id)

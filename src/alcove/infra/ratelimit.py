@@ -1,20 +1,21 @@
 """Limits on how often something may happen, over the `limits` package (sliding window; memory now, a server later).
 
-Two shapes: `Window` counts every call, `AttemptGuard` counts only attempts that failed, and counts those still under way,
-so that a hundred attempts at once get no more tries than a hundred in a row.
+Three shapes: `Window` counts every call; `Turnstile` counts every call and how many run at once; `AttemptGuard` counts only
+attempts that failed, and counts those still under way, so that a hundred attempts at once get no more tries than a hundred in a row.
 """
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from alcove.kernel.errors import RateLimited
+from limits import RateLimitItem, RateLimitItemPerSecond
 
 _MIN_WAIT_S = 1.0
 
@@ -66,6 +67,58 @@ def memory_window(name: str, *, amount: int, window_s: int) -> Window:
         window_s: Length of the window in seconds.
     """
     return Window(SlidingWindowCounterRateLimiter(MemoryStorage()), RateLimitItemPerSecond(amount, window_s), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Turnstile:
+    """Lets a subject through so often, and only so many times at once.
+
+    Attributes:
+        _window: Counts who went through.
+        _at_once: How many may be inside for one subject.
+        _inside: How many are, by subject.
+    """
+
+    _window: Window
+    _at_once: int
+    _inside: Counter[str] = field(default_factory=Counter)
+
+    @contextlib.asynccontextmanager
+    async def passing(self, subject: str, what: str) -> AsyncIterator[None]:
+        """Runs the block inside.
+
+        Args:
+            subject: On whose behalf.
+            what: What is limited, as a plural, for the message.
+
+        Raises:
+            RateLimited: When too many are inside or went through, with the seconds to wait.
+        """
+        if self._inside[subject] >= self._at_once:  # before any await, so that none slips in between
+            detail = f"{self._at_once} {what} of yours are running already; wait for one to end."
+            raise RateLimited(detail, retry_after_s=_MIN_WAIT_S)
+        self._inside[subject] += 1
+        try:
+            wait_s = await self._window.hit(subject)
+            if wait_s is not None:
+                detail = f"Too many {what}; try again in {math.ceil(wait_s)} s."
+                raise RateLimited(detail, retry_after_s=wait_s)
+            yield
+        finally:
+            self._inside[subject] -= 1
+            if self._inside[subject] <= 0:
+                del self._inside[subject]
+
+
+def memory_turnstile(name: str, *, per_minute: int, at_once: int) -> Turnstile:
+    """Gives a turnstile counted in this process's memory.
+
+    Args:
+        name: What is counted.
+        per_minute: How often a subject may go through in a minute.
+        at_once: How many times at once.
+    """
+    return Turnstile(memory_window(name, amount=per_minute, window_s=60), at_once)
 
 
 @dataclass(slots=True)

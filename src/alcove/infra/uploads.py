@@ -93,7 +93,8 @@ async def receive_file(request: Request, *, folder: Path, max_bytes: int) -> Rec
         detail = "The upload was broken off."
         raise InvalidRequest(detail) from error
     finally:
-        form.close()
+        with anyio.CancelScope(shield=True):  # also when the client has gone: what was half received has to go
+            await anyio.to_thread.run_sync(form.close)
 
 
 @dataclass(slots=True)

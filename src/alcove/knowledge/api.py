@@ -103,7 +103,7 @@ async def upload_document(
     return Document.of(document)
 
 
-@router.post("/collections/{collection_id}/search", responses=problems(404))
+@router.post("/collections/{collection_id}/search", responses=problems(404, 429))
 async def search(service: CollectionsDep, who: PrincipalDep, collection_id: str, wanted: SearchRequest) -> SearchResult:
     """Finds the passages of a collection that fit a question best."""
     found = await service.search(who, collection_id, wanted)

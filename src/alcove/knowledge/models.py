@@ -35,6 +35,12 @@ class KnowledgeSettings(BaseModel):
     max_documents: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     """Documents one collection may hold. Default 100,000, what search was measured with."""
 
+    searches_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 240
+    """Searches a person may make in a minute over the API; those of answers do not count. Default 240, four a second."""
+
+    searches_at_once: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """Searches of one person that may run at once. Default 4: each embeds its question, and others want the processor too."""
+
     parse_memory_bytes: Annotated[int, Field(ge=128 * MIB, le=64 * 1024 * MIB)] = 1024 * MIB
     """Address space of the process that reads a file, in bytes. Default 1 GiB: a hostile file ends that process, nothing else."""
 

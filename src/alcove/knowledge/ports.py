@@ -116,8 +116,8 @@ class KnowledgeStore(Protocol):
         """Gives pieces of documents' texts, by document, start and end; empty where the document is gone."""
         ...
 
-    async def documents(self, owner_id: str, document_ids: Sequence[str]) -> Sequence[DocumentRecord]:
-        """Gives documents by id; those that are not there are left out."""
+    async def ready_names(self, owner_id: str, document_ids: Sequence[str]) -> dict[str, str]:
+        """Gives the names of documents that are ready, by id; others are left out."""
         ...
 
 

@@ -20,8 +20,6 @@ from alcove.kernel.chat import Source
 from alcove.knowledge.models import (
     ChunkRecord,
     CollectionRecord,
-    DocumentRecord,
-    DocumentStatus,
     KnowledgeSettings,
     Retrieved,
     Strategy,
@@ -121,7 +119,7 @@ class Retriever:
         if any(self._is_foreign(each) for each in collections):
             strategy = Strategy.SPARSE
         wanted = limit if limit is not None else self.settings.sources
-        hits, documents = await self._ready(question, scope, strategy, wanted, stages)
+        hits, names = await self._ready(question, scope, strategy, wanted, stages)
         with stages.stage("passages"):
             passages = await self._passages(owner_id, hits, wanted, is_bounded=limit is None)
             texts = await self.store.passages(owner_id, [(each.document_id, each.start, each.end) for each in passages])
@@ -131,7 +129,7 @@ class Retriever:
                 number=number,
                 text=text,
                 document_id=passage.document_id,
-                document=documents[passage.document_id].name,
+                document=names[passage.document_id],
                 collection_id=passage.collection_id,
                 collection=titles.get(passage.collection_id, ""),
                 chunk_index=passage.chunk_index,
@@ -157,8 +155,8 @@ class Retriever:
 
     async def _ready(
         self, question: str, scope: Scope, strategy: Strategy, wanted: int, stages: Stages
-    ) -> tuple[list[Hit], dict[str, DocumentRecord]]:
-        """Finds hits in documents that are ready, and gives these documents too.
+    ) -> tuple[list[Hit], dict[str, str]]:
+        """Finds hits in documents that are ready, and gives the names of these documents too.
 
         The chunks of a document that is being read are in the index already; where they crowd the others out, looks deeper.
         """
@@ -166,12 +164,11 @@ class Retriever:
         while True:
             hits = await self._candidates(question, scope, strategy, count, stages)
             with stages.stage("documents"):
-                found = await self.store.documents(scope.owner_id, list({each.document_id for each in hits}))
-            documents = {each.id: each for each in found if each.status is DocumentStatus.READY}
-            ready = [each for each in hits if each.document_id in documents]
+                names = await self.store.ready_names(scope.owner_id, list({each.document_id for each in hits}))
+            ready = [each for each in hits if each.document_id in names]
             is_all = len(ready) == len(hits) or len(hits) < count
             if is_all or len(ready) >= wanted or count >= self.settings.candidates * _DEEPEST:
-                return ready, documents
+                return ready, names
             count *= 4
 
     async def _candidates(

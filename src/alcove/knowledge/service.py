@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 
 from alcove.infra.blobs import BlobStore
+from alcove.infra.ratelimit import Turnstile
 from alcove.infra.uploads import ReceivedFile
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, AlreadyExists, Conflict, NotFound, Unavailable
@@ -40,12 +41,14 @@ class CollectionService:
         store: Where they are kept.
         retriever: Searches them.
         embedder: The model of new ones.
+        searches: How many searches a person may make; those of answers are limited with the answers.
         clock: The time.
     """
 
     store: KnowledgeStore
     retriever: Retriever
     embedder: TextEmbedder
+    searches: Turnstile
     clock: Clock
 
     async def create(self, who: Principal, wanted: CollectionCreate) -> CollectionRecord:
@@ -148,11 +151,13 @@ class CollectionService:
 
         Raises:
             NotFound: When it is not there.
+            RateLimited: When this person searches too often or too much at once.
         """
-        collection = await self.get(who, collection_id)
-        return await self.retriever.retrieve(
-            who.user_id, [collection], wanted.query, strategy=wanted.strategy, limit=wanted.top_k
-        )
+        async with self.searches.passing(who.user_id, "searches"):
+            collection = await self.get(who, collection_id)
+            return await self.retriever.retrieve(
+                who.user_id, [collection], wanted.query, strategy=wanted.strategy, limit=wanted.top_k
+            )
 
     async def _add(
         self, who: Principal, name: str, description: str, kind: CollectionKind, chat_id: str | None

@@ -1,11 +1,10 @@
 """Collections, documents and chunks in the SQL database."""
 
 import hashlib
-import json
 import unicodedata
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,6 +12,7 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    CompoundSelect,
     Float,
     ForeignKey,
     Index,
@@ -23,6 +23,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -35,9 +37,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alcove.infra.cursors import a_text, an_id, read_cursor, write_cursor
 from alcove.infra.database import Database, UtcDateTime, metadata
 from alcove.infra.jobs import JobQueue
-from alcove.kernel.errors import AlreadyExists, InvalidRequest, NotFound
+from alcove.kernel.errors import AlreadyExists, NotFound
 from alcove.kernel.pages import Page, PageRequest
 from alcove.knowledge.models import (
     ChunkRecord,
@@ -172,12 +175,12 @@ class SqlKnowledgeStore:
         """Lists this owner's collections by name."""
         wanted = _counted(owner_id).where(collections.c.kind == kind.value)
         if page.cursor is not None:
-            wanted = wanted.where(collections.c.name_key > _read_cursor(page.cursor, 1)[0])
+            wanted = wanted.where(collections.c.name_key > read_cursor(page.cursor, a_text)[0])
         wanted = wanted.order_by(collections.c.name_key).limit(page.limit + 1)
         async with self._database.read() as connection:
             found = [_collection(row) for row in (await connection.execute(wanted)).mappings()]
         items = found[: page.limit]
-        return Page(items=items, next_cursor=_write_cursor(_key(items[-1])) if len(found) > page.limit else None)
+        return Page(items=items, next_cursor=write_cursor(_key(items[-1])) if len(found) > page.limit else None)
 
     async def update_collection(self, collection: CollectionRecord) -> None:
         """Replaces name and description of a collection of its owner."""
@@ -267,12 +270,12 @@ class SqlKnowledgeStore:
         """Lists documents of this owner's collection, the latest first (ids are in the order of time)."""
         query = select(documents).where(documents.c.owner_id == owner_id, documents.c.collection_id == collection_id)
         if page.cursor is not None:
-            query = query.where(documents.c.id < _read_cursor(page.cursor, 1)[0])
+            query = query.where(documents.c.id < read_cursor(page.cursor, an_id)[0])
         query = query.order_by(documents.c.id.desc()).limit(page.limit + 1)
         async with self._database.read() as connection:
             found = [_document(row) for row in (await connection.execute(query)).mappings()]
         items = found[: page.limit]
-        return Page(items=items, next_cursor=_write_cursor(items[-1].id) if len(found) > page.limit else None)
+        return Page(items=items, next_cursor=write_cursor(items[-1].id) if len(found) > page.limit else None)
 
     async def update_document(self, document: DocumentRecord) -> bool:
         """Replaces the state of a document of its owner."""
@@ -357,43 +360,32 @@ class SqlKnowledgeStore:
         """Gives chunks of this owner's ready documents."""
         found: list[ChunkRecord] = []
         async with self._database.read() as connection:
-            for start in range(0, len(keys), _KEYS_AT_ONCE):
-                wanted = keys[start : start + _KEYS_AT_ONCE]
-                query = (
-                    select(chunks)
-                    .join(documents, documents.c.id == chunks.c.document_id)
-                    .where(
-                        documents.c.owner_id == owner_id,
-                        documents.c.status == DocumentStatus.READY.value,
-                        tuple_(chunks.c.document_id, chunks.c.index).in_(wanted),
-                    )
-                )
-                found += [ChunkRecord(**row) for row in (await connection.execute(query)).mappings()]
+            for at in range(0, len(keys), _KEYS_AT_ONCE):
+                wanted = keys[at : at + _KEYS_AT_ONCE]
+                values = {"owner_id": owner_id, "keys": wanted}
+                found += [
+                    ChunkRecord(document_id=document_id, index=index, start=start, end=end, page=page)
+                    for document_id, index, start, end, page in await connection.execute(_READY_CHUNKS, values)
+                ]
         return found
 
     async def passages(self, owner_id: str, ranges: Sequence[tuple[str, int, int]]) -> Sequence[str]:
         """Gives pieces of the texts of this owner's documents; only the pieces leave the database."""
         if not ranges:
             return []
-        pieces = [
-            select(
-                literal(number).label("number"),
-                func.substr(document_texts.c.text, literal(start + 1), literal(end - start)).label("piece"),
-            )
-            .join(documents, documents.c.id == document_texts.c.document_id)
-            .where(documents.c.id == document_id, documents.c.owner_id == owner_id)
-            for number, (document_id, start, end) in enumerate(ranges)
-        ]
+        values: dict[str, Any] = {"owner_id": owner_id}
+        for number, (document_id, start, end) in enumerate(ranges):
+            values |= {f"id{number}": document_id, f"from{number}": start + 1, f"length{number}": end - start}
         async with self._database.read() as connection:
-            rows = (await connection.execute(union_all(*pieces))).mappings()
+            rows = (await connection.execute(_pieces(len(ranges)), values)).mappings()
             found = {int(row["number"]): str(row["piece"]) for row in rows}
         return [found.get(number, "") for number in range(len(ranges))]
 
-    async def documents(self, owner_id: str, document_ids: Sequence[str]) -> Sequence[DocumentRecord]:
-        """Gives documents of this owner by id."""
-        query = select(documents).where(documents.c.owner_id == owner_id, documents.c.id.in_(list(document_ids)))
+    async def ready_names(self, owner_id: str, document_ids: Sequence[str]) -> dict[str, str]:
+        """Gives the names of those of this owner's documents that are ready, by id."""
+        values = {"owner_id": owner_id, "ids": list(document_ids)}
         async with self._database.read() as connection:
-            return [_document(row) for row in (await connection.execute(query)).mappings()]
+            return {row[0]: row[1] for row in await connection.execute(_READY_NAMES, values)}
 
     async def _one(self, query: Select[Any]) -> CollectionRecord | None:
         async with self._database.read() as connection:
@@ -506,28 +498,40 @@ def _document(row: RowMapping) -> DocumentRecord:
     )
 
 
+_IS_READY = and_(documents.c.owner_id == bindparam("owner_id"), documents.c.status == DocumentStatus.READY.value)
+_READY_NAMES = select(documents.c.id, documents.c.name).where(
+    _IS_READY, documents.c.id.in_(bindparam("ids", expanding=True))
+)
+_READY_CHUNKS = (
+    select(chunks.c.document_id, chunks.c.index, chunks.c.start, chunks.c.end, chunks.c.page)
+    .join(documents, documents.c.id == chunks.c.document_id)
+    .where(_IS_READY, tuple_(chunks.c.document_id, chunks.c.index).in_(bindparam("keys", expanding=True)))
+)
+
+
+@lru_cache(maxsize=64)
+def _pieces(count: int) -> CompoundSelect[tuple[int, str]]:
+    """Gives the query for so many pieces of texts; made once, since making it takes longer than running it."""
+    return union_all(
+        *(
+            select(
+                literal(number).label("number"),
+                func.substr(
+                    document_texts.c.text,
+                    bindparam(f"from{number}", type_=Integer),
+                    bindparam(f"length{number}", type_=Integer),
+                ).label("piece"),
+            )
+            .join(documents, documents.c.id == document_texts.c.document_id)
+            .where(documents.c.id == bindparam(f"id{number}"), documents.c.owner_id == bindparam("owner_id"))
+            for number in range(count)
+        )
+    )
+
+
 def _no_collection() -> NotFound:
     return NotFound("The collection is not there any more; it was deleted meanwhile.")
 
 
 def _name_taken(name: str) -> AlreadyExists:
     return AlreadyExists(f"You have a collection {name!r} already; choose another name.")
-
-
-def _write_cursor(*values: str) -> str:
-    return urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, length: int) -> list[str]:
-    try:
-        values = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if (
-            isinstance(values, list)
-            and len(values) == length
-            and all(isinstance(each, str) and _is_storable(each) for each in values)
-        ):
-            return values
-    except ValueError:
-        pass
-    detail = f"cursor: {cursor!r} is not a cursor of this listing; leave it out for the first page."
-    raise InvalidRequest(detail)

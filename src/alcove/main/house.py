@@ -29,7 +29,9 @@ from alcove.infra.database import Database, migrate, open_database
 from alcove.infra.jobs import JobQueue
 from alcove.infra.journal import Journal
 from alcove.infra.metrics import MeteredTraceSink, Metrics
+from alcove.infra.one_server import one_server
 from alcove.infra.qdrant_edge import QdrantEdgeIndex
+from alcove.infra.ratelimit import memory_turnstile
 from alcove.kernel.clock import SystemClock
 from alcove.kernel.principal import Principal
 from alcove.kernel.runner import TurnRunner
@@ -204,8 +206,9 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
 async def _open_database(settings: Settings) -> AsyncIterator[Database]:
     database = open_database(settings.database_url)
     try:
-        await migrate(database)
-        yield database
+        async with one_server(database):
+            await migrate(database)
+            yield database
     finally:
         await database.close()
 
@@ -242,7 +245,13 @@ async def _open_knowledge(ground: Ground, gateway: GatewayParts) -> KnowledgePar
     await blobs.open()
     parsers = await ground.stack.enter_async_context(Parsers(size=options.workers, limits=_limits(ground.settings)))
     retriever = Retriever(store=store, index=index, embedder=gateway.embedder, settings=options)
-    collections = CollectionService(store=store, retriever=retriever, embedder=gateway.embedder, clock=ground.clock)
+    collections = CollectionService(
+        store=store,
+        retriever=retriever,
+        embedder=gateway.embedder,
+        searches=memory_turnstile("search", per_minute=options.searches_per_minute, at_once=options.searches_at_once),
+        clock=ground.clock,
+    )
     ingestion = Ingestion(
         store=store,
         index=index,

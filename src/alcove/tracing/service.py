@@ -1,14 +1,10 @@
 """Reading traces, each only by its owner; admins may look at all when they say so."""
 
-import base64
-import binascii
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
-from pydantic_core import from_json, to_json
-
-from alcove.kernel.errors import Forbidden, InvalidRequest, NotFound
+from alcove.infra.cursors import a_text, a_time, read_cursor, write_cursor
+from alcove.kernel.errors import Forbidden, NotFound
 from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Level
@@ -70,7 +66,7 @@ class TraceService:
             model=wanted.model or None,
             level=wanted.level,
             text=wanted.text or None,
-            before=None if page.cursor is None else _position(page.cursor),
+            before=None if page.cursor is None else read_cursor(page.cursor, a_time, a_text),
             limit=page.limit + 1,
         )
         await self.intake.catch_up()
@@ -124,16 +120,7 @@ def _owner(who: Principal, *, is_everyones: bool) -> str | None:
 
 
 def _cursor(head: TraceHead) -> str:
-    return base64.urlsafe_b64encode(to_json([head.started_at.isoformat(), head.id])).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, trace_id = from_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        return datetime.fromisoformat(at).astimezone(UTC), str(trace_id)
-    except (binascii.Error, ValueError, TypeError, OverflowError) as error:
-        detail = f"The cursor {cursor!r} is not one that this listing gave; leave it out to begin anew."
-        raise InvalidRequest(detail) from error
+    return write_cursor(head.started_at, head.id)
 
 
 def _summary(head: TraceHead) -> TraceSummary:

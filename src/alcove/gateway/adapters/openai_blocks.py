@@ -308,7 +308,7 @@ class BlockReader:
         return b"".join(parts)
 
     def _event(self, data: bytes) -> bytes:
-        chunk = self.server.parsed(data)
+        chunk = self.server.parsed(data, has_begun=self.reader.has_begun)
         error = error_in(chunk)
         if error:
             raise self.server.error_event(error, has_begun=self.reader.has_begun)

@@ -100,7 +100,7 @@ class OpenAiChatModel:
             if event.startswith(b"[DONE]"):
                 reader.done()
                 return
-            chunk = self.server.parsed(event)
+            chunk = self.server.parsed(event, has_begun=reader.has_begun)
             error = self._error_in(chunk)
             if error:
                 raise self.server.error_event(error, has_begun=reader.has_begun)

@@ -142,8 +142,12 @@ class UpstreamServer:
             response.close()
         return self.parsed(data)
 
-    def parsed(self, data: bytes) -> JsonValue:
+    def parsed(self, data: bytes, *, has_begun: bool = False) -> JsonValue:
         """Gives JSON, with invalid UTF-8 replaced.
+
+        Args:
+            data: What the server sent.
+            has_begun: Whether a part of the answer has been given already.
 
         Raises:
             UpstreamError: When it is not JSON.
@@ -152,7 +156,7 @@ class UpstreamServer:
             return _json(data)
         except ValueError:
             detail = f"The model server of {self.name!r} sent something that is not JSON."
-            raise UpstreamError(detail) from None
+            raise (StreamInterrupted(detail) if has_begun else UpstreamError(detail)) from None
 
     def fail(self, error: HttpClientError, *, has_begun: bool = False) -> NoReturn:
         """Raises what a failure of the connection means to the caller.

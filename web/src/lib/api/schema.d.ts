@@ -124,6 +124,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Cache State
+         * @description Tells how the cache is doing.
+         */
+        get: operations["cache_state_api_v1_cache_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Clear Cache
+         * @description Drops cached answers: all, or those of a model, of a person, of both.
+         */
+        delete: operations["clear_cache_api_v1_cache_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/chats": {
         parameters: {
             query?: never;
@@ -475,6 +499,74 @@ export interface paths {
          * @description Takes a person out of a group; their keys that are charged to it are good for nothing from then on.
          */
         delete: operations["leave_group_api_v1_groups__group_id__members__user_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/guardrails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Guardrails
+         * @description Lists the guardrails: those of the settings and those admins added.
+         */
+        get: operations["list_guardrails_api_v1_guardrails_get"];
+        put?: never;
+        /**
+         * Create Guardrail
+         * @description Adds a guardrail. It is on where keys, people, groups or models name it, or everywhere with `always_on`.
+         */
+        post: operations["create_guardrail_api_v1_guardrails_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/guardrails/{guardrail_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Guardrail
+         * @description Deletes a guardrail. Requests for which it is still named are refused until it is named no more.
+         */
+        delete: operations["delete_guardrail_api_v1_guardrails__guardrail_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Guardrail
+         * @description Changes a guardrail.
+         */
+        patch: operations["update_guardrail_api_v1_guardrails__guardrail_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/guardrails/{guardrail_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Guardrail
+         * @description Tells what a guardrail would do with a text. Nothing is kept of it.
+         */
+        post: operations["test_guardrail_api_v1_guardrails__guardrail_id__test_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1188,6 +1280,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Completion
+         * @description Answers a prompt, which is put to the model as the one message of a chat. `x-trace-id` names the answer's trace.
+         */
+        post: operations["create_completion_v1_completions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/embeddings": {
         parameters: {
             query?: never;
@@ -1262,6 +1374,48 @@ export interface paths {
          * @description Makes variations of an image.
          */
         post: operations["vary_images_v1_images_variations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Message
+         * @description Answers a conversation in the form of Anthropic's Messages API. `x-trace-id` names the answer's trace.
+         */
+        post: operations["create_message_v1_messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Tokens
+         * @description Counts the tokens of a request without answering it.
+         *
+         *     Anthropic's servers are asked for their own count; for all other models it is an estimate of about four characters a token.
+         */
+        post: operations["count_tokens_v1_messages_count_tokens_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1348,10 +1502,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Response
+         * @description Answers in the form of OpenAI's Responses API. Nothing is stored: send earlier items again. `x-trace-id` names the trace.
+         */
+        post: operations["create_response_v1_responses_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AnthropicError
+         * @description Anthropic's error object.
+         */
+        AnthropicError: {
+            error: components["schemas"]["AnthropicErrorBody"];
+            /** Request Id */
+            request_id: string | null;
+            /**
+             * Type
+             * @default error
+             * @constant
+             */
+            type: "error";
+        };
+        /**
+         * AnthropicErrorBody
+         * @description What went wrong.
+         */
+        AnthropicErrorBody: {
+            /** Message */
+            message: string;
+            /** Type */
+            type: string;
+        };
         /**
          * AuditRecord
          * @description A row of the audit table.
@@ -1398,6 +1597,63 @@ export interface components {
             assistant_message: components["schemas"]["Message"];
         };
         /**
+         * BlockRule
+         * @description Looks for words and patterns that are not wanted.
+         */
+        BlockRule: {
+            /**
+             * Action
+             * @description `refuse` refuses the request, or ends the answer; `mask` puts `███` in place of what was found.
+             * @default refuse
+             * @enum {string}
+             */
+            action?: "refuse" | "mask";
+            /**
+             * Is Case Sensitive
+             * @description Whether patterns tell upper from lower case. Default: no.
+             * @default false
+             */
+            is_case_sensitive?: boolean;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "block";
+            /**
+             * Looks At
+             * @description Where it looks: what goes in, what comes out, or both.
+             * @default [
+             *       "input",
+             *       "output"
+             *     ]
+             */
+            looks_at?: components["schemas"]["Direction"][];
+            /**
+             * Message
+             * @description What people are told.
+             * @default
+             */
+            message?: string;
+            /**
+             * Patterns
+             * @description Patterns in RE2's syntax, which has no look-around and no back-references, and so cannot be made to hang.
+             * @default []
+             */
+            patterns?: string[];
+            /**
+             * Window
+             * @description Characters of an answer that are held back: longer matches may be found too late. 16 to 4,096.
+             * @default 256
+             */
+            window?: number;
+            /**
+             * Words
+             * @description Words and phrases, found as whole words in any case.
+             * @default []
+             */
+            words?: string[];
+        };
+        /**
          * BudgetPeriod
          * @description How often a budget begins anew; days, weeks (Monday) and months in UTC.
          * @enum {string}
@@ -1433,6 +1689,24 @@ export interface components {
              * @default 3600
              */
             ttl_s?: number;
+        };
+        /**
+         * CacheState
+         * @description How the cache is doing, since the process began.
+         */
+        CacheState: {
+            /** Entries */
+            entries: number | null;
+            /** Failures */
+            failures: number;
+            /** Hits */
+            hits: number;
+            /** Misses */
+            misses: number;
+            /** Semantic Hits */
+            semantic_hits: number;
+            /** Size Bytes */
+            size_bytes: number | null;
         };
         /**
          * CallKind
@@ -1556,6 +1830,14 @@ export interface components {
             start: number | null;
         };
         /**
+         * Cleared
+         * @description What was dropped.
+         */
+        Cleared: {
+            /** Entries */
+            entries: number;
+        };
+        /**
          * Collection
          * @description A collection on the wire.
          */
@@ -1624,6 +1906,29 @@ export interface components {
             description?: string | null;
             /** Name */
             name?: string | null;
+        };
+        /**
+         * CompletionsBody
+         * @description A legacy completion request of OpenAI's; other fields go to the model server unchanged.
+         */
+        CompletionsBody: {
+            /** Collections */
+            collections?: string[] | null;
+            /** Model */
+            model: string;
+            /** Prompt */
+            prompt: string | string[];
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /** Stream Options */
+            stream_options?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * DeploymentCard
@@ -1906,6 +2211,12 @@ export interface components {
             ok: boolean;
         };
         /**
+         * Direction
+         * @description Where a guardrail looks.
+         * @enum {string}
+         */
+        Direction: "input" | "output";
+        /**
          * Document
          * @description A document on the wire.
          */
@@ -2125,6 +2436,105 @@ export interface components {
             /** Items */
             items: components["schemas"]["Group"][];
         };
+        /**
+         * GuardSource
+         * @description Where a guardrail comes from.
+         * @enum {string}
+         */
+        GuardSource: "settings" | "admin";
+        /**
+         * GuardTry
+         * @description A text to try a guardrail on.
+         */
+        GuardTry: {
+            /** @default input */
+            direction?: components["schemas"]["Direction"];
+            /** Text */
+            text: string;
+        };
+        /**
+         * GuardVerdict
+         * @description What a guardrail would do with a text.
+         */
+        GuardVerdict: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "pass" | "refuse" | "mask" | "redact";
+            /** Found */
+            found: {
+                [key: string]: number;
+            };
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * GuardrailCard
+         * @description A guardrail, as admins see it.
+         */
+        GuardrailCard: {
+            /** Always On */
+            always_on: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Rule */
+            rule: components["schemas"]["RedactRule"] | components["schemas"]["BlockRule"] | components["schemas"]["LimitRule"];
+            source: components["schemas"]["GuardSource"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * GuardrailCreate
+         * @description A guardrail to add.
+         */
+        GuardrailCreate: {
+            /**
+             * Always On
+             * @default false
+             */
+            always_on?: boolean;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /** Name */
+            name: string;
+            /** Rule */
+            rule: components["schemas"]["RedactRule"] | components["schemas"]["BlockRule"] | components["schemas"]["LimitRule"];
+        };
+        /**
+         * GuardrailPatch
+         * @description Changes to a guardrail; what is absent stays. A rule is replaced as a whole.
+         */
+        GuardrailPatch: {
+            /** Always On */
+            always_on?: boolean | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Name */
+            name?: string | null;
+            /** Rule */
+            rule?: (components["schemas"]["RedactRule"] | components["schemas"]["BlockRule"] | components["schemas"]["LimitRule"]) | null;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -2260,6 +2670,37 @@ export interface components {
          * @enum {string}
          */
         LimitKind: "requests_per_minute" | "tokens_per_minute" | "max_parallel" | "budget_usd" | "budget_tokens";
+        /**
+         * LimitRule
+         * @description Bounds what may be sent to a model.
+         */
+        LimitRule: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "limit_prompt";
+            /**
+             * Max Characters
+             * @description Characters of all messages together.
+             */
+            max_characters?: number | null;
+            /**
+             * Max Images
+             * @description Images.
+             */
+            max_images?: number | null;
+            /**
+             * Max Messages
+             * @description Messages.
+             */
+            max_messages?: number | null;
+            /**
+             * Max Tokens
+             * @description Tokens of all messages together, estimated as a quarter of the UTF-8 bytes.
+             */
+            max_tokens?: number | null;
+        };
         /**
          * LimitState
          * @description How one limit stands.
@@ -2471,6 +2912,37 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+        };
+        /**
+         * MessagesBody
+         * @description A request of Anthropic's Messages API; other fields go to Anthropic's servers unchanged.
+         */
+        MessagesBody: {
+            /** Collections */
+            collections?: string[] | null;
+            /** Max Tokens */
+            max_tokens: number;
+            /** Messages */
+            messages: {
+                [key: string]: unknown;
+            }[];
+            /** Model */
+            model: string;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /** System */
+            system?: string | {
+                [key: string]: unknown;
+            }[] | null;
+            /** Tools */
+            tools?: {
+                [key: string]: unknown;
+            }[] | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * ModelCard
@@ -2860,6 +3332,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[GuardrailCard] */
+        Page_GuardrailCard_: {
+            /** Items */
+            items: components["schemas"]["GuardrailCard"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** Page[Key] */
         Page_Key_: {
             /** Items */
@@ -2973,7 +3452,7 @@ export interface components {
          * @description Which protocol a deployment speaks.
          * @enum {string}
          */
-        Provider: "openai" | "ollama" | "fake";
+        Provider: "openai" | "ollama" | "anthropic" | "fake";
         /**
          * RankedDocument
          * @description A document with its relevance.
@@ -2984,6 +3463,37 @@ export interface components {
             index: number;
             /** Relevance Score */
             relevance_score: number;
+        };
+        /**
+         * RedactRule
+         * @description Hides secrets and personal data from models, and puts them back into the answer.
+         */
+        RedactRule: {
+            /**
+             * Finds
+             * @description What is hidden. Default: everything that can be found.
+             * @default [
+             *       "secret",
+             *       "email",
+             *       "phone",
+             *       "iban",
+             *       "card",
+             *       "ip",
+             *       "national_id"
+             *     ]
+             */
+            finds?: components["schemas"]["Sensitive"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "redact";
+            /**
+             * Masks Output
+             * @description Whether such things are taken out of answers too, where the client did not send them itself. Default: no.
+             * @default false
+             */
+            masks_output?: boolean;
         };
         /**
          * Regenerate
@@ -3038,6 +3548,43 @@ export interface components {
             usage: components["schemas"]["RerankUsage"] | null;
         };
         /**
+         * ResponsesBody
+         * @description A request of OpenAI's Responses API; other fields go to the model server unchanged.
+         */
+        ResponsesBody: {
+            /** Collections */
+            collections?: string[] | null;
+            /** Input */
+            input: string | {
+                [key: string]: unknown;
+            }[];
+            /** Instructions */
+            instructions?: string | null;
+            /** Max Output Tokens */
+            max_output_tokens?: number | null;
+            /** Model */
+            model: string;
+            /** Reasoning */
+            reasoning?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Stream
+             * @default false
+             */
+            stream?: boolean;
+            /** Text */
+            text?: {
+                [key: string]: unknown;
+            } | null;
+            /** Tools */
+            tools?: {
+                [key: string]: unknown;
+            }[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * SearchRequest
          * @description A search.
          */
@@ -3064,6 +3611,12 @@ export interface components {
             /** Sources */
             sources: components["schemas"]["Source"][];
         };
+        /**
+         * Sensitive
+         * @description What can be found.
+         * @enum {string}
+         */
+        Sensitive: "secret" | "email" | "phone" | "iban" | "card" | "ip" | "national_id";
         /**
          * SetupRequest
          * @description The first account, with the token of the setup link.
@@ -3236,6 +3789,36 @@ export interface components {
             name: string;
             /** Subject */
             subject: string;
+        };
+        /**
+         * TokenCountBody
+         * @description A number of tokens.
+         */
+        TokenCountBody: {
+            /** Input Tokens */
+            input_tokens: number;
+        };
+        /**
+         * TokensBody
+         * @description What Anthropic's Messages API counts; other fields go to Anthropic's servers unchanged.
+         */
+        TokensBody: {
+            /** Messages */
+            messages: {
+                [key: string]: unknown;
+            }[];
+            /** Model */
+            model: string;
+            /** System */
+            system?: string | {
+                [key: string]: unknown;
+            }[] | null;
+            /** Tools */
+            tools?: {
+                [key: string]: unknown;
+            }[] | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Trace
@@ -3936,6 +4519,128 @@ export interface operations {
             };
             /** @description Problem */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    cache_state_api_v1_cache_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheState"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    clear_cache_api_v1_cache_delete: {
+        parameters: {
+            query?: {
+                model?: string | null;
+                owner_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cleared"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Problem */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5714,6 +6419,368 @@ export interface operations {
             };
         };
     };
+    list_guardrails_api_v1_guardrails_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GuardrailCard_"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    create_guardrail_api_v1_guardrails_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuardrailCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuardrailCard"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_guardrail_api_v1_guardrails__guardrail_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guardrail_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_guardrail_api_v1_guardrails__guardrail_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guardrail_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuardrailPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuardrailCard"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    test_guardrail_api_v1_guardrails__guardrail_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guardrail_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuardTry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuardVerdict"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_keys_api_v1_keys_get: {
         parameters: {
             query?: {
@@ -6609,6 +7676,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Problem */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
                 };
             };
         };
@@ -8876,6 +9953,123 @@ export interface operations {
             };
         };
     };
+    create_completion_v1_completions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionsBody"];
+            };
+        };
+        responses: {
+            /** @description The completion, or its chunks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
     create_embeddings_v1_embeddings_post: {
         parameters: {
             query?: never;
@@ -9315,6 +10509,237 @@ export interface operations {
             };
         };
     };
+    create_message_v1_messages_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagesBody"];
+            };
+        };
+        responses: {
+            /** @description The message, or its events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
+    count_tokens_v1_messages_count_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokensBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenCountBody"];
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
     list_models_v1_models_get: {
         parameters: {
             query?: never;
@@ -9656,6 +11081,123 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reranked"];
+                };
+            };
+            /** @description Error */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Error */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+        };
+    };
+    create_response_v1_responses_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponsesBody"];
+            };
+        };
+        responses: {
+            /** @description The response, or its events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Error */

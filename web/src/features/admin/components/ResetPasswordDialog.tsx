@@ -1,38 +1,26 @@
-import { Button, Group, Modal, Stack } from "@mantine/core";
+import { Stack } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { User } from "@/lib/api";
-import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { generatePassword } from "../model/password";
 import { passwordProblem } from "../model/rules";
-import { HandOver } from "./NewUserDialog";
-import { PasswordField } from "./PasswordField";
+import { type HandedOver, HandOverDialog } from "./HandOverDialog";
+import { PasswordPart } from "./PasswordPart";
 
 type ResetPasswordDialogProps = { user: User; opened: boolean; onClose: () => void };
 
 /** Gives somebody a new password, and shows it once. */
 export function ResetPasswordDialog({ user, opened, onClose }: ResetPasswordDialogProps) {
-  const [password, setPassword] = useState<string | null>(null);
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={password ? "The password is changed" : `Reset the password of ${user.name}`}
-      closeOnClickOutside={password === null}
-      onExitTransitionEnd={() => setPassword(null)}
-    >
-      {password ? (
-        <HandOver made={{ email: user.email, password }} onClose={onClose} />
-      ) : (
-        <ResetForm user={user} onClose={onClose} onDone={setPassword} />
-      )}
-    </Modal>
+    <HandOverDialog opened={opened} onClose={onClose} title={`Reset the password of ${user.name}`} doneTitle="The password is changed">
+      {(onDone) => <ResetForm user={user} onClose={onClose} onDone={onDone} />}
+    </HandOverDialog>
   );
 }
 
-function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void; onDone: (password: string) => void }) {
+function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void; onDone: (made: HandedOver) => void }) {
   const update = useUpdateUser();
   const [failure, setFailure] = useState<string | null>(null);
   const form = useForm({ initialValues: { password: generatePassword() }, validate: { password: passwordProblem } });
@@ -40,7 +28,7 @@ function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void;
     setFailure(null);
     try {
       await update.mutateAsync({ id: user.id, change: { password } });
-      onDone(password);
+      onDone({ email: user.email, password });
     } catch (error) {
       setFailure(showProblem(form, error, ["password"]));
     }
@@ -49,20 +37,15 @@ function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void;
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
         <p className="text-sm leading-relaxed text-ink-soft">They are signed out everywhere. Their keys go on working.</p>
-        <PasswordField
+        <PasswordPart
           label="New password"
           input={form.getInputProps("password")}
           onGenerate={(password) => form.setFieldValue("password", password)}
+          failure={failure}
+          submit="Set password"
+          isBusy={update.isPending}
+          onCancel={onClose}
         />
-        <FormFailure message={failure} />
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={update.isPending}>
-            Set password
-          </Button>
-        </Group>
       </Stack>
     </form>
   );

@@ -14,7 +14,7 @@ from alcove.gateway.ports import Target
 from alcove.gateway.routing.capacity import Capacity
 from alcove.gateway.routing.circuit import Circuit, CircuitLimits
 from alcove.gateway.routing.members import Member
-from alcove.gateway.routing.models import Fallbacks, Strategy
+from alcove.gateway.routing.models import Fallbacks, RoutingStrategy
 from alcove.gateway.routing.options import DeploymentOptions
 from alcove.gateway.routing.route import PooledRoute, RoutePolicy
 from alcove.gateway.routing.strategies import Choosers
@@ -96,7 +96,7 @@ class Naps:
 def route(
     *members: Member,
     clock: FakeClock | None = None,
-    strategy: Strategy = Strategy.WEIGHTED,
+    strategy: RoutingStrategy = RoutingStrategy.WEIGHTED,
     sleep: Callable[[float], Awaitable[None]] | None = None,
     others: Sequence[PooledRoute] = (),
     model: str = "m",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alcove.gateway.routing.members import Member
-from alcove.gateway.routing.models import Strategy
+from alcove.gateway.routing.models import RoutingStrategy
 from alcove.gateway.routing.options import DeploymentOptions
 from alcove.gateway.routing.route import PooledRoute
 from alcove.gateway.routing.strategies import Choosers
@@ -21,7 +21,9 @@ from tests.gateway.pool import Senders, call, member, route
 CHOOSERS = Choosers(random.Random(11))
 
 
-def choose(strategy: Strategy, members: list[Member], *, prefix: bytes = b"", now_s: float = 0.0, **more: Any) -> str:
+def choose(
+    strategy: RoutingStrategy, members: list[Member], *, prefix: bytes = b"", now_s: float = 0.0, **more: Any
+) -> str:
     return CHOOSERS.of(strategy)(members, call(**more), prefix, now_s).target.deployment
 
 
@@ -41,22 +43,22 @@ def test_weights_are_kept_to(weights: list[float], seed: int) -> None:
 def test_least_in_flight_counts_by_weight() -> None:
     busy, strong = member("busy"), member("strong", weight=4.0)
     busy.capacity.in_flight, strong.capacity.in_flight = 1, 3
-    assert choose(Strategy.LEAST_IN_FLIGHT, [busy, strong]) == "strong"
+    assert choose(RoutingStrategy.LEAST_IN_FLIGHT, [busy, strong]) == "strong"
     strong.capacity.in_flight = 5
-    assert choose(Strategy.LEAST_IN_FLIGHT, [busy, strong]) == "busy"
+    assert choose(RoutingStrategy.LEAST_IN_FLIGHT, [busy, strong]) == "busy"
 
 
 def test_lowest_latency_asks_the_quickest_and_finds_out_about_the_unknown() -> None:
     quick, slow, unknown = member("quick"), member("slow"), member("unknown")
     quick.circuit.succeeded(0.0, 0.1)
     slow.circuit.succeeded(0.0, 0.9)
-    assert choose(Strategy.LOWEST_LATENCY, [quick, slow]) == "quick"
-    assert choose(Strategy.LOWEST_LATENCY, [quick, slow, unknown]) == "unknown"
+    assert choose(RoutingStrategy.LOWEST_LATENCY, [quick, slow]) == "quick"
+    assert choose(RoutingStrategy.LOWEST_LATENCY, [quick, slow, unknown]) == "unknown"
     unknown.capacity.in_flight = 1  # somebody is finding out
-    assert choose(Strategy.LOWEST_LATENCY, [quick, slow, unknown]) == "quick"
+    assert choose(RoutingStrategy.LOWEST_LATENCY, [quick, slow, unknown]) == "quick"
     quick.capacity.in_flight = 20
-    assert choose(Strategy.LOWEST_LATENCY, [quick, slow, unknown]) == "slow"
-    assert choose(Strategy.LOWEST_LATENCY, [quick, slow], now_s=61.0) == "slow"  # what was known is old
+    assert choose(RoutingStrategy.LOWEST_LATENCY, [quick, slow, unknown]) == "slow"
+    assert choose(RoutingStrategy.LOWEST_LATENCY, [quick, slow], now_s=61.0) == "slow"  # what was known is old
 
 
 def test_lowest_cost_weighs_input_and_output_of_this_call() -> None:
@@ -64,10 +66,10 @@ def test_lowest_cost_weighs_input_and_output_of_this_call() -> None:
     long_out = member("cheap-out", input_usd=3.0, output_usd=3.0)
     unknown = member("unknown")
     every = [unknown, long_in, long_out]
-    assert choose(Strategy.LOWEST_COST, every, input_tokens=10_000, output_tokens=10) == "cheap-in"
-    assert choose(Strategy.LOWEST_COST, every, input_tokens=10, output_tokens=10_000) == "cheap-out"
-    assert choose(Strategy.LOWEST_COST, [unknown]) == "unknown"
-    assert choose(Strategy.LOWEST_COST, [member("own", input_usd=0.0, output_usd=0.0), *every]) == "own"
+    assert choose(RoutingStrategy.LOWEST_COST, every, input_tokens=10_000, output_tokens=10) == "cheap-in"
+    assert choose(RoutingStrategy.LOWEST_COST, every, input_tokens=10, output_tokens=10_000) == "cheap-out"
+    assert choose(RoutingStrategy.LOWEST_COST, [unknown]) == "unknown"
+    assert choose(RoutingStrategy.LOWEST_COST, [member("own", input_usd=0.0, output_usd=0.0), *every]) == "own"
 
 
 prefixes = st.lists(st.binary(min_size=1, max_size=64), min_size=1, max_size=30, unique=True)
@@ -79,30 +81,33 @@ def test_a_prompt_stays_where_it_was_when_another_member_goes(
     starts: list[bytes], count: int, data: st.DataObject
 ) -> None:
     members = [member(f"d{index}") for index in range(count)]
-    before = {start: choose(Strategy.PREFIX_AFFINITY, members, prefix=start) for start in starts}
-    assert before == {start: choose(Strategy.PREFIX_AFFINITY, members[::-1], prefix=start) for start in starts}
+    before = {start: choose(RoutingStrategy.PREFIX_AFFINITY, members, prefix=start) for start in starts}
+    assert before == {start: choose(RoutingStrategy.PREFIX_AFFINITY, members[::-1], prefix=start) for start in starts}
     gone = data.draw(st.sampled_from(members))
     left = [each for each in members if each is not gone]
     for start, was in before.items():
-        now = choose(Strategy.PREFIX_AFFINITY, left, prefix=start)
+        now = choose(RoutingStrategy.PREFIX_AFFINITY, left, prefix=start)
         assert was in {now, gone.target.deployment}
 
 
 def test_prompts_spread_by_weight() -> None:
     members = [member("one"), member("three", weight=3.0)]
-    found = Counter(choose(Strategy.PREFIX_AFFINITY, members, prefix=b"%d" % number) for number in range(4000))
+    found = Counter(choose(RoutingStrategy.PREFIX_AFFINITY, members, prefix=b"%d" % number) for number in range(4000))
     assert 2800 < found["three"] < 3200
 
 
 def test_only_the_beginning_of_a_prompt_counts() -> None:
     members = [member(f"d{index}") for index in range(5)]
     start = b"x" * 2048
-    assert len({choose(Strategy.PREFIX_AFFINITY, members, prefix=start + b"%d" % number) for number in range(50)}) == 1
-    assert choose(Strategy.PREFIX_AFFINITY, members[:1]) == "d0"  # without a prompt the least busy
+    assert (
+        len({choose(RoutingStrategy.PREFIX_AFFINITY, members, prefix=start + b"%d" % number) for number in range(50)})
+        == 1
+    )
+    assert choose(RoutingStrategy.PREFIX_AFFINITY, members[:1]) == "d0"  # without a prompt the least busy
 
 
-@pytest.mark.parametrize("strategy", list(Strategy))
-async def test_overflow_goes_to_the_next_and_not_to_a_queue(strategy: Strategy) -> None:
+@pytest.mark.parametrize("strategy", list(RoutingStrategy))
+async def test_overflow_goes_to_the_next_and_not_to_a_queue(strategy: RoutingStrategy) -> None:
     members = [member(f"d{index}", options=DeploymentOptions(max_parallel=1)) for index in range(3)]
     way = route(*members, strategy=strategy)
     senders = Senders()
@@ -112,7 +117,7 @@ async def test_overflow_goes_to_the_next_and_not_to_a_queue(strategy: Strategy) 
 
 
 @given(
-    st.sampled_from(list(Strategy)),
+    st.sampled_from(list(RoutingStrategy)),
     st.lists(
         st.tuples(st.sampled_from(["fine", "open", "limited", "down"]), st.integers(0, 2)), min_size=2, max_size=6
     ),
@@ -120,7 +125,7 @@ async def test_overflow_goes_to_the_next_and_not_to_a_queue(strategy: Strategy) 
 )
 @settings(deadline=None)
 def test_never_a_spared_member_while_another_can_be_asked(
-    strategy: Strategy, states: list[tuple[str, int]], prefix: bytes
+    strategy: RoutingStrategy, states: list[tuple[str, int]], prefix: bytes
 ) -> None:
     clock = FakeClock(elapsed_s=10.0)
     members = [member(f"d{index}", order=order) for index, (_, order) in enumerate(states)]

@@ -127,7 +127,7 @@ async def speak(
     return await _pass(models.SPEECH, request, who, service, face, request_id)
 
 
-class DocumentText(BaseModel):
+class RerankText(BaseModel):
     """A document as an object."""
 
     model_config = ConfigDict(extra="ignore")
@@ -143,7 +143,7 @@ class RerankBody(BaseModel):
     model: Annotated[str, Field(min_length=1, max_length=300)]
     """A reranker of a deployment, or any embedding model (`alcove/minilm`), which then ranks by cosine."""
     query: Annotated[str, Field(min_length=1, max_length=100_000)]
-    documents: Annotated[list[str | DocumentText], Field(min_length=1, max_length=_MAX_DOCUMENTS)]
+    documents: Annotated[list[str | RerankText], Field(min_length=1, max_length=_MAX_DOCUMENTS)]
     top_n: Annotated[int | None, Field(ge=1)] = None
     """How many to give; absent for all."""
     return_documents: bool = False
@@ -155,7 +155,7 @@ class RankedDocument(BaseModel):
 
     index: int
     relevance_score: float
-    document: DocumentText | None = None
+    document: RerankText | None = None
 
 
 class RerankUsage(BaseModel):
@@ -212,7 +212,7 @@ async def rerank(
         RankedDocument(
             index=index,
             relevance_score=round(score, 6),
-            document=DocumentText(text=texts[index]) if body.return_documents else None,
+            document=RerankText(text=texts[index]) if body.return_documents else None,
         )
         for index, score in ranked.scores[: body.top_n]
     ]

@@ -14,7 +14,7 @@ from alcove.gateway.routing.options import AccessGroup, GuardName
 GroupId = Annotated[ModelName, AfterValidator(check_model_id)]
 
 
-class Strategy(StrEnum):
+class RoutingStrategy(StrEnum):
     """Which of the members that can answer is asked."""
 
     WEIGHTED = "weighted"
@@ -69,7 +69,7 @@ class GroupOptions(BaseModel):
     members: Annotated[tuple[GroupMember, ...], Field(min_length=1, max_length=100)]
     """The models on deployments that answer for it."""
 
-    strategy: Strategy = Strategy.WEIGHTED
+    strategy: RoutingStrategy = RoutingStrategy.WEIGHTED
     """Which member is asked: by weight, with the least under way, the quickest, the cheapest, or the one that saw the prompt's beginning before."""
 
     retries: Annotated[int, Field(ge=0, le=10)] = 2
@@ -175,7 +175,7 @@ class ModelGroupPatch(BaseModel):
     model: GroupId | None = None
     enabled: bool | None = None
     members: Annotated[tuple[GroupMember, ...] | None, Field(min_length=1, max_length=100)] = None
-    strategy: Strategy | None = None
+    strategy: RoutingStrategy | None = None
     retries: Annotated[int | None, Field(ge=0, le=10)] = None
     hedge_after_ms: Annotated[int | None, Field(ge=1, le=600_000)] = None
     fallbacks: Fallbacks | None = None
@@ -203,7 +203,7 @@ class ModelGroupCard(BaseModel):
     enabled: bool
     source: GroupSource
     members: list[GroupMember]
-    strategy: Strategy
+    strategy: RoutingStrategy
     retries: int
     hedge_after_ms: int | None
     fallbacks: Fallbacks

@@ -18,7 +18,7 @@ from alcove.gateway.routing.board import HealthBoard
 from alcove.gateway.routing.circuit import Circuit
 from alcove.gateway.routing.groups import GroupDirectory
 from alcove.gateway.routing.members import Member
-from alcove.gateway.routing.models import GroupMember, ModelGroup, Strategy
+from alcove.gateway.routing.models import GroupMember, ModelGroup, RoutingStrategy
 from alcove.gateway.routing.route import PooledRoute, RouteCounts, RoutePolicy, Sleep
 from alcove.gateway.routing.strategies import Choosers
 from alcove.kernel.chat import Usage
@@ -195,12 +195,12 @@ class PoolRouter:
             takes_bytes=all(each.target.upstream.endpoint is not None for each in members),
         )
 
-    def _member(self, named: GroupMember, strategy: Strategy) -> Member | None:
+    def _member(self, named: GroupMember, strategy: RoutingStrategy) -> Member | None:
         target = self.directory.target_on(named.deployment, named.model)
         deployment = None if target is None else self.directory.deployment(target.deployment)
         if target is None or deployment is None:
             return None
-        prices = self._prices(deployment, target) if strategy is Strategy.LOWEST_COST else (None, None)
+        prices = self._prices(deployment, target) if strategy is RoutingStrategy.LOWEST_COST else (None, None)
         return Member(
             target=target,
             capacity=self.board.capacity(deployment),

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from alcove.gateway.calls import Call
 from alcove.gateway.routing.members import Member
-from alcove.gateway.routing.models import Strategy
+from alcove.gateway.routing.models import RoutingStrategy
 
 Chooser = Callable[[Sequence[Member], Call, bytes, float], Member]
 """Gives one of the members, for a call with a prompt that begins so, at a time of the monotonic clock."""
@@ -27,14 +27,14 @@ class Choosers:
 
     chance: random.Random = field(default_factory=random.Random)
 
-    def of(self, strategy: Strategy) -> Chooser:
+    def of(self, strategy: RoutingStrategy) -> Chooser:
         """Gives a strategy."""
-        chosen: Mapping[Strategy, Chooser] = {
-            Strategy.WEIGHTED: self.weighted,
-            Strategy.LEAST_IN_FLIGHT: self.least_in_flight,
-            Strategy.LOWEST_LATENCY: self.lowest_latency,
-            Strategy.LOWEST_COST: self.lowest_cost,
-            Strategy.PREFIX_AFFINITY: self.prefix_affinity,
+        chosen: Mapping[RoutingStrategy, Chooser] = {
+            RoutingStrategy.WEIGHTED: self.weighted,
+            RoutingStrategy.LEAST_IN_FLIGHT: self.least_in_flight,
+            RoutingStrategy.LOWEST_LATENCY: self.lowest_latency,
+            RoutingStrategy.LOWEST_COST: self.lowest_cost,
+            RoutingStrategy.PREFIX_AFFINITY: self.prefix_affinity,
         }
         return chosen[strategy]
 

@@ -2275,9 +2275,13 @@ export interface components {
         DocumentStatus: "queued" | "processing" | "ready" | "failed";
         /**
          * DocumentText
-         * @description A document as an object.
+         * @description The text that was read from a document.
          */
-        "DocumentText-Input": {
+        DocumentText: {
+            /** Name */
+            name: string;
+            /** Pages */
+            pages: components["schemas"]["PageRange"][];
             /** Text */
             text: string;
         };
@@ -3002,7 +3006,7 @@ export interface components {
             /** Retries */
             retries: number;
             source: components["schemas"]["GroupSource"];
-            strategy: components["schemas"]["Strategy-Output"];
+            strategy: components["schemas"]["RoutingStrategy"];
             /**
              * Updated At
              * Format: date-time
@@ -3080,7 +3084,7 @@ export interface components {
              * @description Which member is asked: by weight, with the least under way, the quickest, the cheapest, or the one that saw the prompt's beginning before.
              * @default weighted
              */
-            strategy?: components["schemas"]["alcove__gateway__routing__models__Strategy"];
+            strategy?: components["schemas"]["RoutingStrategy"];
         };
         /**
          * ModelGroupPatch
@@ -3107,7 +3111,7 @@ export interface components {
             model?: string | null;
             /** Retries */
             retries?: number | null;
-            strategy?: components["schemas"]["alcove__gateway__routing__models__Strategy"] | null;
+            strategy?: components["schemas"]["RoutingStrategy"] | null;
         };
         /**
          * ModelList
@@ -3458,7 +3462,7 @@ export interface components {
          * @description A document with its relevance.
          */
         RankedDocument: {
-            document: components["schemas"]["alcove__gateway__passthrough__api__DocumentText"] | null;
+            document: components["schemas"]["RerankText"] | null;
             /** Index */
             index: number;
             /** Relevance Score */
@@ -3509,7 +3513,7 @@ export interface components {
          */
         RerankBody: {
             /** Documents */
-            documents: (string | components["schemas"]["DocumentText-Input"])[];
+            documents: (string | components["schemas"]["RerankText"])[];
             /** Model */
             model: string;
             /** Query */
@@ -3523,6 +3527,14 @@ export interface components {
             top_n?: number | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * RerankText
+         * @description A document as an object.
+         */
+        RerankText: {
+            /** Text */
+            text: string;
         };
         /**
          * RerankUsage
@@ -3585,6 +3597,12 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * RoutingStrategy
+         * @description Which of the members that can answer is asked.
+         * @enum {string}
+         */
+        RoutingStrategy: "weighted" | "least_in_flight" | "lowest_latency" | "lowest_cost" | "prefix_affinity";
+        /**
          * SearchRequest
          * @description A search.
          */
@@ -3592,7 +3610,7 @@ export interface components {
             /** Query */
             query: string;
             /** @default hybrid */
-            strategy?: components["schemas"]["alcove__knowledge__models__Strategy"];
+            strategy?: components["schemas"]["Strategy"];
             /**
              * Top K
              * @default 10
@@ -3770,10 +3788,10 @@ export interface components {
         };
         /**
          * Strategy
-         * @description Which of the members that can answer is asked.
+         * @description How chunks are found: by meaning, by words, or both.
          * @enum {string}
          */
-        "Strategy-Output": "weighted" | "least_in_flight" | "lowest_latency" | "lowest_cost" | "prefix_affinity";
+        Strategy: "hybrid" | "dense" | "sparse";
         /**
          * SubjectLimits
          * @description What one subject may use, and how it stands.
@@ -4079,38 +4097,6 @@ export interface components {
             /** Error Type */
             type: string;
         };
-        /**
-         * DocumentText
-         * @description A document as an object.
-         */
-        alcove__gateway__passthrough__api__DocumentText: {
-            /** Text */
-            text: string;
-        };
-        /**
-         * Strategy
-         * @description Which of the members that can answer is asked.
-         * @enum {string}
-         */
-        alcove__gateway__routing__models__Strategy: "weighted" | "least_in_flight" | "lowest_latency" | "lowest_cost" | "prefix_affinity";
-        /**
-         * DocumentText
-         * @description The text that was read from a document.
-         */
-        alcove__knowledge__models__DocumentText: {
-            /** Name */
-            name: string;
-            /** Pages */
-            pages: components["schemas"]["PageRange"][];
-            /** Text */
-            text: string;
-        };
-        /**
-         * Strategy
-         * @description How chunks are found: by meaning, by words, or both.
-         * @enum {string}
-         */
-        alcove__knowledge__models__Strategy: "hybrid" | "dense" | "sparse";
     };
     responses: never;
     parameters: never;
@@ -7969,7 +7955,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["alcove__knowledge__models__DocumentText"];
+                    "application/json": components["schemas"]["DocumentText"];
                 };
             };
             /** @description Problem */

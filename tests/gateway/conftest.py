@@ -52,7 +52,7 @@ from alcove.kernel.clock import Clock, SystemClock
 from alcove.kernel.errors import AlreadyExists, Forbidden, NotAuthenticated, NotFound
 from alcove.kernel.filters import BaseFilter
 from alcove.kernel.ports import CallContext, Embeddings, ModelInfo, ModelSource
-from alcove.kernel.principal import Principal, Role
+from alcove.kernel.principal import Allowance, Principal, Role
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import ListTraceSink
 from alcove.kernel.turn import Turn
@@ -64,6 +64,13 @@ T = TypeVar("T")
 PEOPLE = {
     "sk-as-root": Principal(user_id="user-root", email="root@example.org", role=Role.ADMIN, key_id="key-root"),
     "sk-as-ada": Principal(user_id="user-ada", email="ada@example.org", role=Role.USER, key_id="key-ada"),
+    "sk-as-bound": Principal(
+        user_id="user-bound",
+        email="bound@example.org",
+        role=Role.USER,
+        key_id="key-bound",
+        allowances=(Allowance(subject="key:key-bound", name="bound", models=("other",)),),
+    ),
     "sk-as-bob": Principal(user_id="user-bob", email="bob@example.org", role=Role.USER, key_id="key-bob"),
 }
 

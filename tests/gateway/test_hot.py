@@ -260,6 +260,15 @@ async def test_call_that_is_not_admitted_is_not_made(upstream: OpenAiServer) -> 
                 assert not upstream.chats
 
 
+async def test_model_that_a_key_may_not_use_is_refused_by_the_layers_behind(
+    serving: Hot, upstream: OpenAiServer
+) -> None:
+    response = await ask(serving, model="echo", key="sk-as-bound")
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "model_not_allowed")
+    assert serving.inner.count == 1
+    assert not upstream.chats
+
+
 async def test_call_that_cannot_be_checked_is_not_made(upstream: OpenAiServer) -> None:
     with hot(settings_for(upstream), meter=RefusingMeter(RuntimeError("the limits' store is away"))) as serving:
         response = await ask(serving, model="echo")

@@ -150,7 +150,7 @@ async def open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
         shelf=_open_cache(ground, embedder),
         flights=Flights(ground.settings.cache.wait_s),
     )
-    meter = open_meter(ground, usage, RoutedEstimate(routing.router))
+    meter = open_meter(ground, usage, RoutedEstimate(routing.router, pricing))
     guard_store = SqlGuardStore(ground.database)
     sources: list[ModelSource] = [
         MeteredSource(inner=each, meter=meter, pricing=pricing, clock=clock)

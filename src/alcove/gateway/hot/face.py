@@ -137,7 +137,10 @@ class HotFace:
         for each in self.concerns:
             if each.concerns(head):
                 return None
-        route = await self.router.route(request.model, who, CallKind.CHAT)
+        try:
+            route = await self.router.route(request.model, who, CallKind.CHAT)
+        except AlcoveError:  # is said, and audited, by the layers behind
+            return None
         return route if route is not None and route.can_pass_through and route.info.kind == "chat" else None
 
     async def _answer(self, wire: Wire, asker: Asker, who: Principal, request: PassedRequest, route: Route) -> bool:

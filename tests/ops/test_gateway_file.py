@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from alcove.gateway.guards.models import GuardrailCreate
+from alcove.gateway.models import DeploymentCreate
+from alcove.gateway.routing.models import ModelGroupCreate
+from alcove.identity.wire import GroupCreate
 from alcove.kernel.errors import InvalidRequest
 from alcove.ops.gateway_file import GatewayFile, Item, plan, read_file
 
@@ -118,3 +122,22 @@ def test_members_of_a_group_are_what_the_file_says():
     (change,) = plan(wanted(groups=[{"name": "team", "members": ["both@x.org", "new@x.org"]}]), reader(**there))
     assert (change.body, change.joins, change.leaves) == ({}, ("new@x.org",), (("u1", "old@x.org"),))
     assert plan(wanted(groups=[{"name": "team"}]), reader(**there)) == []
+
+
+def test_the_guides_example_is_a_gateway_file(tmp_path: Path):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "gateway-file.md").read_text(encoding="utf-8")
+    (tmp_path / "gateway.yaml").write_text(guide.split("```yaml\n")[1].split("```")[0])
+    found = read_file(tmp_path / "gateway.yaml", {"OPENAI_API_KEY": "sk-1"})
+    assert [len(each) for each in (found.deployments, found.guardrails, found.model_groups, found.groups)] == [
+        2,
+        1,
+        1,
+        1,
+    ]
+    for item in found.deployments:
+        DeploymentCreate.model_validate(item)
+    for item in found.guardrails:
+        GuardrailCreate.model_validate(item)
+    for item in found.model_groups:
+        ModelGroupCreate.model_validate(item)
+    GroupCreate.model_validate({key: value for key, value in found.groups[0].items() if key != "members"})

@@ -177,6 +177,10 @@ class ListTraceSink:
         """Appends the trace."""
         self.traces.append(trace)
 
+    def record_now(self, trace: Trace) -> None:
+        """Appends the trace."""
+        self.traces.append(trace)
+
 
 _open: ContextVar[tuple["Tracer", str] | None] = ContextVar("alcove_open_observation", default=None)
 """The innermost observation held open by `Tracer.observe` here, and the tracer that opened it."""

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from alcove.gateway.adapters.openai_bytes import sum_up
 from alcove.gateway.hot.face import Concern, HotFace, Keys
-from alcove.gateway.hot.traces import HotTraces
+from alcove.gateway.hot.traces import HotTraces, NowSink
 from alcove.gateway.ports import Meter, Router
 from alcove.gateway.slots import AnswerSlots
 from alcove.identity.known import KnownKeys
@@ -16,7 +16,6 @@ from alcove.infra.lean_edge import LeanEdge
 from alcove.infra.metrics import Metrics
 from alcove.kernel.ports import Pricing
 from alcove.kernel.runner import TurnRunner
-from alcove.kernel.trace import TraceSink
 from alcove.main.gateway import GatewayParts
 from alcove.main.ground import Ground
 from alcove.settings import Settings
@@ -75,7 +74,7 @@ class HotGround:
 
     runner: TurnRunner
     authenticator: Authenticator
-    sink: TraceSink
+    sink: NowSink
     slots: AnswerSlots
 
 

@@ -132,6 +132,8 @@ class HotAnswer:
                 await wire.drain()
             data = await answer.read()
         self._settle(200)
+        if self._call.trace_id and self._face.traces.is_waiting:
+            await self._face.traces.flush()
         if not self._request.is_streaming:
             wire.whole(self._head(_JSON), data)
         elif wire.has_begun:

@@ -1,15 +1,18 @@
-"""Traces of answers that went through as bytes: made afterwards, off everyone's path, and only as many as that may cost.
+"""Traces of answers that went through as bytes: only as many as that may cost.
 
 Every call leaves a usage row. Beside it, calls are traced with their texts as long as there are not too many of them: a bucket of
 so many a second. A person who asks one thing after the other always has a trace; thousands of requests a second have some. An
 error always leaves one, unless even errors come faster than they can be kept.
+
+A trace whose id the client is told is kept before its answer ends, so that it survives `kill -9`; those of other errors are kept a
+moment later, off everyone's path.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import anyio
 import anyio.to_thread
@@ -61,6 +64,14 @@ class PassedCall(NamedTuple):
         return sum(map(len, self.blocks)) + self.call.input_tokens * 4
 
 
+class NowSink(TraceSink, Protocol):
+    """Where traces go that must be kept at once."""
+
+    def record_now(self, trace: Trace) -> None:
+        """Keeps a trace; when this returns, it survives `kill -9`. Never raises."""
+        ...
+
+
 SumUp = Callable[[bytes, bool], Answer]
 """Reads what was sent to a client, an answer in one piece or (true) a stream of events, back into an answer."""
 
@@ -77,7 +88,7 @@ class HotTraces:
         lost: How many could not be kept.
     """
 
-    sink: TraceSink
+    sink: NowSink
     sum_up: SumUp
     clock: Clock
     per_s: float
@@ -110,8 +121,20 @@ class HotTraces:
         self._left -= 1
         return new_trace_id()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether traces wait to be kept."""
+        return bool(self._waiting)
+
     def keep(self, call: PassedCall) -> None:
-        """Keeps the trace of a call, a moment later."""
+        """Keeps the trace of a call: now, if its id is told and it is of usual size; else with the next `flush`."""
+        if call.call.trace_id and call.size_bytes <= _LARGE_BYTES:
+            try:
+                self.sink.record_now(self.trace(call))
+            except Exception:  # whatever cannot be made into a trace must not keep the answer from ending
+                self.lost += 1
+                log.exception("trace_not_made", request_id=call.call.request_id)
+            return
         if len(self._waiting) >= _MAX_WAITING:
             self.lost += 1
             return

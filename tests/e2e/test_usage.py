@@ -48,7 +48,7 @@ def test_every_answered_request_has_one_row_whenever_the_process_is_killed(start
                     while True:
                         answer = http.post("/v1/chat/completions", json=body)
                         if answer.status_code == 200:
-                            answered.append(answer.headers["x-trace-id"])
+                            answered.append(answer.headers["x-request-id"])
             except httpx2.TransportError:
                 return  # it was killed
 
@@ -63,7 +63,7 @@ def test_every_answered_request_has_one_row_whenever_the_process_is_killed(start
     assert len(answered) > 30
     with server.client(key) as http:
         rows = all_rows(http)
-        counts = Counter(str(row["trace_id"]) for row in rows)
+        counts = Counter(str(row["request_id"]) for row in rows)
         assert set(answered) <= set(counts)
         assert set(counts.values()) == {1}
         assert len(counts) <= len(answered) + 3 * KILLS  # those whose answer was on its way when the process died

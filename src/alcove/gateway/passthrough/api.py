@@ -37,6 +37,8 @@ _MAX_DOCUMENTS = 1000
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
+_FORM_ERRORS = {**ERRORS, 415: ERRORS[400]}
+
 
 def _service(request: Request) -> PassThroughService:
     return cast("PassThroughService", request.state.pass_through)
@@ -64,8 +66,9 @@ def _documented(passage: Passage, required: list[str], answer: str) -> dict[str,
     """Gives what OpenAPI says of a route whose bodies nothing here looks at."""
     properties: dict[str, Any] = {name: {} for name in required} | {"model": {"type": "string"}}
     schema = {"type": "object", "required": ["model", *required], "properties": properties}
+    refusals = _FORM_ERRORS if passage.takes == MULTIPART else ERRORS
     return {
-        "responses": {**ERRORS, 200: {"description": "What the model server answers", "content": {answer: {}}}},
+        "responses": {**refusals, 200: {"description": "What the model server answers", "content": {answer: {}}}},
         "openapi_extra": {"requestBody": {"required": True, "content": {passage.takes: {"schema": schema}}}},
         "response_class": Response,
     }
@@ -184,14 +187,18 @@ class RerankRooms:
     catalogue: CatalogueDep
 
 
-@router.post("/rerank", response_model=Reranked, response_model_exclude_none=True, responses=ERRORS)
+@router.post(
+    "/rerank",
+    response_class=Response,
+    responses={**ERRORS, 200: {"description": "The ranking", "content": {"application/json": {}}}},
+)
 async def rerank(
     body: RerankBody,
     request: Request,
     who: PrincipalDep,
     rooms: Annotated[RerankRooms, Depends()],
     request_id: RequestIdDep,
-) -> Any:  # noqa: ANN401  a model server's own answer, or ours
+) -> Response:
     """Ranks documents by how well they answer a question."""
     if (await rooms.catalogue.model_info(body.model, who)).kind != "embedding":
         return await _pass(models.RERANK, request, who, rooms.service, rooms.face, request_id)

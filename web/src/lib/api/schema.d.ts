@@ -3458,17 +3458,6 @@ export interface components {
          */
         Provider: "openai" | "ollama" | "anthropic" | "fake";
         /**
-         * RankedDocument
-         * @description A document with its relevance.
-         */
-        RankedDocument: {
-            document: components["schemas"]["RerankText"] | null;
-            /** Index */
-            index: number;
-            /** Relevance Score */
-            relevance_score: number;
-        };
-        /**
          * RedactRule
          * @description Hides secrets and personal data from models, and puts them back into the answer.
          */
@@ -3535,29 +3524,6 @@ export interface components {
         RerankText: {
             /** Text */
             text: string;
-        };
-        /**
-         * RerankUsage
-         * @description What it took.
-         */
-        RerankUsage: {
-            /** Prompt Tokens */
-            prompt_tokens: number;
-            /** Total Tokens */
-            total_tokens: number;
-        };
-        /**
-         * Reranked
-         * @description Documents, the most relevant first.
-         */
-        Reranked: {
-            /** Id */
-            id: string;
-            /** Model */
-            model: string;
-            /** Results */
-            results: components["schemas"]["RankedDocument"][];
-            usage: components["schemas"]["RerankUsage"] | null;
         };
         /**
          * ResponsesBody
@@ -9677,6 +9643,15 @@ export interface operations {
                 };
             };
             /** @description Error */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -9777,6 +9752,15 @@ export interface operations {
             };
             /** @description Error */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10242,6 +10226,15 @@ export interface operations {
                 };
             };
             /** @description Error */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -10450,6 +10443,15 @@ export interface operations {
             };
             /** @description Error */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiError"];
+                };
+            };
+            /** @description Error */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11060,13 +11062,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description The ranking */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Reranked"];
+                    "application/json": unknown;
                 };
             };
             /** @description Error */

@@ -2,22 +2,11 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http, HttpResponse } from "msw";
 import { expect, test } from "vitest";
-import { authStateQuery, createQueryClient, type Key } from "@/lib/api";
-import { page, refusal, someUser } from "@/testing/answers";
+import { authStateQuery, createQueryClient } from "@/lib/api";
+import { page, refusal, someKey, someUser } from "@/testing/answers";
 import { renderPage } from "@/testing/render";
 import { server } from "@/testing/server";
 import { SettingsPage } from "./SettingsPage";
-
-const someKey = (part: Partial<Key> = {}): Key => ({
-  id: "key-1",
-  name: "Laptop",
-  prefix: "sk-as-7Fq2",
-  created_at: "2026-11-01T10:00:00Z",
-  expires_at: null,
-  last_used_at: null,
-  revoked_at: null,
-  ...part,
-});
 
 function open(section: string) {
   const client = createQueryClient();
@@ -110,8 +99,9 @@ test("tells live keys from ended ones, and revokes after asking", async () => {
   expect(live).toHaveTextContent("never used");
   expect(old).toHaveTextContent("expired 1/1/2020".slice(0, 7));
   expect(gone).toHaveTextContent("revoked");
-  expect(screen.getAllByRole("button", { name: /^Revoke/ })).toHaveLength(1);
-  await userEvent.click(screen.getByRole("button", { name: "Revoke Laptop" }));
+  expect(screen.getAllByRole("button", { name: /^Actions for/ })).toHaveLength(1);
+  await userEvent.click(screen.getByRole("button", { name: "Actions for Laptop" }));
+  await userEvent.click(await screen.findByRole("menuitem", { name: "Revoke" }));
   await userEvent.click(await screen.findByRole("button", { name: "Revoke key" }));
   await waitFor(() => expect(revoked).toBe("key-1"));
 });

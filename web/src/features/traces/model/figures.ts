@@ -1,4 +1,5 @@
 import { formatCount } from "@/lib/format";
+import { formatUsd } from "@/lib/money";
 import { formatDuration } from "@/lib/time";
 
 /** "420 ms", or a dash for what was not measured. */
@@ -9,12 +10,7 @@ export function durationText(ms: number | null): string {
 
 /** Money in dollars as far as it tells something; null means nobody knows the price. */
 export function costText(cost: string | null): string {
-  if (cost === null) return "unpriced";
-  const value = Number(cost);
-  if (!Number.isFinite(value)) return cost;
-  if (value === 0) return "$0";
-  if (value < 0.0001) return "< $0.0001";
-  return `$${value.toFixed(value < 0.01 ? 4 : value < 1 ? 3 : 2)}`;
+  return cost === null ? "unpriced" : formatUsd(cost);
 }
 
 /** "1,204 in, 96 out". */

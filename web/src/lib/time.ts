@@ -38,8 +38,9 @@ export function shortDate(at: string, now: number = Date.now()): string {
   return date.getFullYear() === new Date(now).getFullYear() ? day.format(date) : dayAndYear.format(date);
 }
 
-/** "420 ms", "3.1 s", "2 min 5 s". */
+/** "0.4 ms", "420 ms", "3.1 s", "2 min 5 s". */
 export function formatDuration(ms: number): string {
+  if (ms > 0 && ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);

@@ -4,8 +4,7 @@ import { formatDuration } from "@/lib/time";
 
 /** "420 ms", or a dash for what was not measured. */
 export function durationText(ms: number | null): string {
-  if (ms === null) return "–";
-  return ms > 0 && ms < 10 ? `${ms.toFixed(1)} ms` : formatDuration(ms);
+  return ms === null ? "–" : formatDuration(ms);
 }
 
 /** Money in dollars as far as it tells something; null means nobody knows the price. */

@@ -1,4 +1,4 @@
-import { Checkbox, Group, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
+import { Checkbox, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
 import type { GetInputPropsReturnType, GetInputPropsType } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 import { modelsQuery } from "@/lib/api";
@@ -31,22 +31,21 @@ export function LimitsFields({ inputProps, isChoosy }: LimitsFieldsProps) {
           />
         ) : null}
       </div>
-      <Group grow gap="sm" align="flex-start" preventGrowOverflow={false} wrap="wrap">
+      <div className="grid items-start gap-3 sm:grid-cols-3">
         <NumberInput label="Requests a minute" {...WHOLE} {...inputProps("requests_per_minute")} />
         <NumberInput label="Tokens a minute" {...WHOLE} {...inputProps("tokens_per_minute")} />
         <NumberInput label="At the same time" {...WHOLE} {...inputProps("max_parallel")} />
-      </Group>
-      <Group grow gap="sm" align="flex-start" preventGrowOverflow={false} wrap="wrap">
-        <TextInput label="Budget in dollars" placeholder="none" inputMode="decimal" leftSection="$" miw={130} {...inputProps("budget_usd")} />
+      </div>
+      <div className="grid items-start gap-3 sm:grid-cols-3">
+        <TextInput label="Budget in dollars" placeholder="none" inputMode="decimal" leftSection="$" {...inputProps("budget_usd")} />
         <NumberInput label="Budget in tokens" {...WHOLE} min={0} {...inputProps("budget_tokens")} />
         <Select
           label="Budget begins anew"
           data={PERIODS.map((period) => ({ ...period }))}
           allowDeselect={false}
-          miw={150}
           {...inputProps("budget_period")}
         />
-      </Group>
+      </div>
       <TagsInput
         label="Guardrails"
         description="Those that are always on here, by name."
@@ -59,4 +58,4 @@ export function LimitsFields({ inputProps, isChoosy }: LimitsFieldsProps) {
   );
 }
 
-const WHOLE = { placeholder: "no limit", min: 1, allowDecimal: false, thousandSeparator: ",", hideControls: true, miw: 130 } as const;
+const WHOLE = { placeholder: "no limit", min: 1, allowDecimal: false, thousandSeparator: ",", hideControls: true } as const;

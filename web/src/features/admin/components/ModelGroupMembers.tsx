@@ -19,7 +19,7 @@ export function ModelGroupMembers({ form }: { form: UseFormReturnType<ModelGroup
     models.flatMap(({ id }) => (deployment && id.startsWith(`${deployment}/`) ? [id.slice(deployment.length + 1)] : []));
   return (
     <fieldset>
-      <legend className="text-sm font-medium">Members</legend>
+      <legend className="text-sm font-semibold">Members</legend>
       <p className="mt-0.5 mb-2 text-xs leading-relaxed text-ink-faint">
         Members of a higher order are asked only when none of a lower one can be. Without a weight, the server’s own counts.
       </p>
@@ -27,7 +27,7 @@ export function ModelGroupMembers({ form }: { form: UseFormReturnType<ModelGroup
         {members.map((member, index) => {
           const name = `member ${index + 1}`;
           return (
-            <li key={member.key} className="grid grid-cols-2 items-start gap-2 rounded-lg border border-line p-2 sm:grid-cols-[1fr_1.4fr_5.5rem_4.5rem_auto] sm:border-0 sm:p-0">
+            <li key={member.key} className="grid grid-cols-2 items-start gap-2 rounded-lg border border-line p-2 sm:grid-cols-[1fr_1.3fr_6rem_6rem_auto] sm:border-0 sm:p-0">
               <Autocomplete
                 aria-label={`Server of ${name}`}
                 placeholder="Server"

@@ -21,7 +21,7 @@ export function BreakdownPanel({ scope, by, everyone, setSearch, names }: Breakd
   const most = lines[0]?.requests ?? 1;
   return (
     <Panel
-      title="What for"
+      title="Breakdown"
       actions={
         <Select
           aria-label="Sums for each"

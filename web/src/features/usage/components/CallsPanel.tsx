@@ -32,7 +32,7 @@ export function CallsPanel({ scope, everyone, names }: CallsPanelProps) {
               <th scope="col" className="px-2 py-2 text-left font-medium">Model and caller</th>
               <th scope="col" className="w-36 px-2 py-2 text-left font-medium">Status</th>
               <th scope="col" className="w-28 px-2 py-2 text-right font-medium">Tokens in, out</th>
-              <th scope="col" className="w-20 px-2 py-2 text-right font-medium">Latency</th>
+              <th scope="col" className="w-28 px-2 py-2 text-right font-medium">Latency</th>
               <th scope="col" className="w-24 py-2 pr-5 pl-2 text-right font-medium">Cost</th>
             </tr>
           </thead>
@@ -104,11 +104,15 @@ function CallRow({ row, everyone, names }: { row: UsageRow; everyone: boolean; n
 function StatusBadge({ row }: { row: UsageRow }) {
   const isBad = row.status >= 400 && row.status !== 499;
   return (
-    <span className="flex flex-wrap gap-1">
-      <Badge component="span" size="sm" color={isBad ? "red" : "gray"}>
-        {statusText(row.status)}
-      </Badge>
-      {row.cache === "hit" || row.cache === "semantic" || row.cache === "exact" ? (
+    <span className="flex flex-wrap items-center justify-end gap-1 md:justify-start">
+      {row.status === 200 ? (
+        <span className="text-xs leading-5 text-ink-faint">answered</span>
+      ) : (
+        <Badge component="span" size="sm" color={isBad ? "red" : "gray"}>
+          {statusText(row.status)}
+        </Badge>
+      )}
+      {row.cache ? (
         <Badge component="span" size="sm">
           cached
         </Badge>

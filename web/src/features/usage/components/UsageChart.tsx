@@ -29,7 +29,7 @@ export default function UsageChart({ points, parts, measure }: UsageChartProps) 
           yAxisProps={{ width: 52, allowDecimals: measure === "cost" }}
           xAxisProps={{ minTickGap: 24 }}
           valueFormatter={(value) => (measure === "cost" ? `$${compact.format(value)}` : compact.format(value))}
-          tooltipProps={{ content: ({ active, payload }) => (active ? <Bubble point={payload?.[0]?.payload as Point | undefined} /> : null) }}
+          tooltipProps={{ content: bubbleOf }}
         />
       </div>
       <table className="visually-hidden">
@@ -53,8 +53,15 @@ export default function UsageChart({ points, parts, measure }: UsageChartProps) 
   );
 }
 
-function Bubble({ point }: { point: Point | undefined }) {
-  if (!point) return null;
+type Hovered = { active?: boolean; payload?: readonly { payload?: unknown }[] };
+
+/** What the chart's library shows beside the pointer. */
+function bubbleOf({ active, payload }: Hovered) {
+  const point = payload?.[0]?.payload;
+  return active && point ? <Bubble point={point as Point} /> : null;
+}
+
+function Bubble({ point }: { point: Point }) {
   return (
     <div className="rounded-lg border border-line bg-raised px-3 py-2 text-xs shadow-float">
       <p className="mb-1 font-semibold">{point.label}</p>

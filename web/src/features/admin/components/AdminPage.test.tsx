@@ -121,7 +121,15 @@ test("warns that a new address clears the key, and never sends an empty key", as
   await userEvent.clear(address);
   await userEvent.type(address, "http://lab:9000/v1");
   await userEvent.click(screen.getByRole("button", { name: "Save" }));
-  await waitFor(() => expect(sent).toEqual({ name: "lab", provider: "openai", base_url: "http://lab:9000/v1", models: [] }));
+  await waitFor(() =>
+    expect(sent).toEqual({
+      name: "lab",
+      provider: "openai",
+      base_url: "http://lab:9000/v1",
+      models: [],
+      options: someDeployment().options,
+    }),
+  );
 });
 
 test("shows each part of the installation and which one is ill", async () => {

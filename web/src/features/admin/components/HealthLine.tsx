@@ -14,8 +14,8 @@ export function HealthLine({ health }: { health: DeploymentHealth }) {
   const { mood, label } = moodOf(health);
   return (
     <div className="mt-1.5 text-xs text-ink-faint">
-      <p className="flex flex-wrap items-center gap-x-2 gap-y-0.5 tabular-nums">
-        <span className={`size-2 shrink-0 rounded-full ${DOTS[mood]}`} aria-hidden />
+      <p className="tabular-nums [overflow-wrap:anywhere]">
+        <span className={`mr-2 inline-block size-2 rounded-full ${DOTS[mood]}`} aria-hidden />
         <span className={mood === "ill" ? "font-medium text-danger" : "text-ink-soft"}>
           {label}
           {health.since === null ? null : (
@@ -25,11 +25,7 @@ export function HealthLine({ health }: { health: DeploymentHealth }) {
             </>
           )}
         </span>
-        {healthWords(health).map((word) => (
-          <span key={word} className="before:mr-2 before:content-['·']">
-            {word}
-          </span>
-        ))}
+        {healthWords(health).map((word) => ` · ${word}`)}
       </p>
       {health.last_error === null ? null : (
         <p className="mt-0.5 line-clamp-2 [overflow-wrap:anywhere]" title={health.last_error}>

@@ -5,7 +5,8 @@ import { formatDuration } from "@/lib/time";
 export type Mood = "unknown" | "well" | "strained" | "ill";
 
 /** How a deployment does, in one word for the eye and one for the ear. */
-export function moodOf({ state, requests, is_reached: isReached }: DeploymentHealth): { mood: Mood; label: string } {
+export function moodOf({ state, requests, is_reached: isReached, spared_models: spared }: DeploymentHealth): { mood: Mood; label: string } {
+  if (state === "open" && spared.length > 0) return { mood: "strained", label: "some models fail and are spared" };
   if (state === "open") return { mood: "ill", label: "failing, spared for now" };
   if (state === "half_open") return { mood: "strained", label: "being tried again" };
   if (state === "limited") return { mood: "strained", label: "limited by its vendor" };

@@ -52,7 +52,7 @@ test("money is sent as the text that was written", async () => {
   await userEvent.type(await screen.findByLabelText("Budget in dollars"), "0.10");
   await userEvent.type(screen.getByLabelText("Requests a minute"), "60");
   await userEvent.click(screen.getByRole("checkbox", { name: "Only some models" }));
-  await userEvent.type(screen.getByLabelText("Models allowed"), "local/*{Enter}");
+  await userEvent.type(screen.getByRole("combobox", { name: "Models allowed" }), "local/*{Enter}");
   await userEvent.click(screen.getByRole("button", { name: "Save" }));
   expect(onSubmit).toHaveBeenCalledWith(someLimits({ budget_usd: "0.10", requests_per_minute: 60, models: ["local/*"] }));
 });

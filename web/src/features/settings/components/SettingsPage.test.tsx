@@ -131,8 +131,8 @@ test("makes a key with limits, and puts the server's word about an address besid
   const more = screen.getByRole("button", { name: /^Limits/ });
   expect(more).toHaveAttribute("aria-expanded", "false");
   await userEvent.click(more);
-  await userEvent.click(screen.getByRole("checkbox", { name: "Embeddings" }));
-  await userEvent.type(screen.getByLabelText("Only from these addresses"), "here{Enter}");
+  await userEvent.click(await screen.findByRole("checkbox", { name: "Embeddings" }));
+  await userEvent.type(screen.getByRole("combobox", { name: "Only from these addresses" }), "here{Enter}");
   await userEvent.type(screen.getByLabelText("Budget in dollars"), "5");
   await userEvent.click(screen.getByRole("combobox", { name: "Charged to" }));
   await userEvent.click(await screen.findByRole("option", { name: "Research" }));

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Activity, BookOpen, PanelLeftClose, SquarePen } from "lucide-react";
+import { Activity, BookOpen, ChartColumn, PanelLeftClose, SquarePen } from "lucide-react";
 import type { ReactNode } from "react";
 import { ChatHistory } from "@/features/chat";
 import { IconButton, Logo, useShell } from "@/ui";
@@ -23,6 +23,7 @@ export function Sidebar() {
         <PageLink to="/" icon={<SquarePen size={17} aria-hidden />} label="New chat" />
         <PageLink to="/knowledge" icon={<BookOpen size={17} aria-hidden />} label="Knowledge" />
         <PageLink to="/traces" icon={<Activity size={17} aria-hidden />} label="Traces" />
+        <PageLink to="/usage" icon={<ChartColumn size={17} aria-hidden />} label="Usage" />
       </nav>
       <ChatHistory />
       <div className="shrink-0 border-t border-line p-2">
@@ -32,7 +33,7 @@ export function Sidebar() {
   );
 }
 
-function PageLink({ to, icon, label }: { to: "/" | "/knowledge" | "/traces"; icon: ReactNode; label: string }) {
+function PageLink({ to, icon, label }: { to: "/" | "/knowledge" | "/traces" | "/usage"; icon: ReactNode; label: string }) {
   const { closeDrawer } = useShell();
   return (
     <Link

@@ -64,6 +64,12 @@ const trace = createRoute({
   component: lazyRouteComponent(() => import("@/features/traces"), "TracePage"),
 });
 
+const usage = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/usage",
+  component: lazyRouteComponent(() => import("@/features/usage"), "UsagePage"),
+});
+
 /** Settings and admin choose their own sections from the rest of the path (`useParams({ strict: false })._splat`). */
 const settings = createRoute({
   getParentRoute: () => signedIn,
@@ -113,6 +119,7 @@ const routeTree = root.addChildren([
     collection,
     traces,
     trace,
+    usage,
     settings.addChildren([settingsSection]),
     admin.addChildren([adminSection]),
   ]),

@@ -17,6 +17,16 @@ export function relativeTime(at: string, now: number = Date.now()): string {
   return shortDate(at, now);
 }
 
+/** "in 5 minutes", "tomorrow", "in 12 days"; "now" when it is past. */
+export function untilText(at: string, now: number = Date.now()): string {
+  const left = Date.parse(at) - now;
+  if (left <= 0) return "now";
+  if (left < MINUTE) return relative.format(Math.max(1, Math.round(left / 1000)), "second");
+  if (left < HOUR) return relative.format(Math.round(left / MINUTE), "minute");
+  if (left < DAY) return relative.format(Math.round(left / HOUR), "hour");
+  return relative.format(Math.round(left / DAY), "day");
+}
+
 /** Date and time to the second, in the reader's own form. */
 export function absoluteTime(at: string): string {
   return absolute.format(new Date(at));
@@ -28,8 +38,9 @@ export function shortDate(at: string, now: number = Date.now()): string {
   return date.getFullYear() === new Date(now).getFullYear() ? day.format(date) : dayAndYear.format(date);
 }
 
-/** "420 ms", "3.1 s", "2 min 5 s". */
+/** "0.4 ms", "420 ms", "3.1 s", "2 min 5 s". */
 export function formatDuration(ms: number): string {
+  if (ms > 0 && ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);

@@ -1,5 +1,5 @@
 import { http, HttpResponse } from "msw";
-import type { Collection, Document, Observation, Problem, TraceSummary, User } from "@/lib/api";
+import type { Collection, Deployment, Document, Group, Key, Limits, ModelGroup, Observation, Problem, TraceSummary, UsageRow, UsageSums, User } from "@/lib/api";
 
 /** A refusal as the server words it. */
 export function refusal(status: number, code: string, detail: string, errors: NonNullable<Problem["errors"]> = []) {
@@ -22,6 +22,7 @@ export function someUser(part: Partial<User> = {}): User {
     disabled: false,
     created_at: "2026-01-01T10:00:00Z",
     last_seen_at: "2026-11-20T10:00:00Z",
+    limits: null,
     ...part,
   };
 }
@@ -109,6 +110,161 @@ export function someObservation(part: Partial<Observation> = {}): Observation {
     level: "default",
     status_message: null,
     metadata: {},
+    ...part,
+  };
+}
+
+export function someKey(part: Partial<Key> = {}): Key {
+  return {
+    id: "key-1",
+    name: "Laptop",
+    prefix: "sk-as-7Fq2",
+    created_at: "2026-11-01T10:00:00Z",
+    expires_at: null,
+    last_used_at: null,
+    revoked_at: null,
+    rotated_at: null,
+    old_secret_until: null,
+    scopes: null,
+    allowed_ips: [],
+    group_id: null,
+    limits: null,
+    ...part,
+  };
+}
+
+export function someLimits(part: Partial<Limits> = {}): Limits {
+  return {
+    models: null,
+    requests_per_minute: null,
+    tokens_per_minute: null,
+    max_parallel: null,
+    budget_usd: null,
+    budget_tokens: null,
+    budget_period: "month",
+    guards: [],
+    ...part,
+  };
+}
+
+export function someGroup(part: Partial<Group> = {}): Group {
+  return { id: "group-1", name: "Research", members: 2, limits: null, created_at: "2026-11-01T10:00:00Z", ...part };
+}
+
+export function someDeployment(part: Partial<Deployment> = {}): Deployment {
+  return {
+    id: "dep-1",
+    name: "lab",
+    provider: "openai",
+    base_url: "http://lab:8000/v1",
+    api_key_hint: "77aF",
+    models: [],
+    enabled: true,
+    source: "admin",
+    created_at: "2026-11-01T10:00:00Z",
+    options: {
+      max_parallel: null,
+      max_waiting: 100,
+      max_wait_s: 10,
+      connect_timeout_s: null,
+      first_token_timeout_s: null,
+      total_timeout_s: null,
+      weight: 1,
+      prices: null,
+      access_groups: [],
+      cache: null,
+      guards: [],
+      health_check: "off",
+      health_model: null,
+    },
+    health: {
+      state: "closed",
+      since: null,
+      spared_models: [],
+      is_reached: null,
+      last_error: null,
+      last_error_at: null,
+      in_flight: 0,
+      waiting: 0,
+      requests: 0,
+      failures: 0,
+      first_token_ms: null,
+    },
+    ...part,
+  };
+}
+
+export function someModelGroup(part: Partial<ModelGroup> = {}): ModelGroup {
+  return {
+    id: "mg-1",
+    model: "fast",
+    description: "",
+    members: [{ deployment: "lab", model: "llama", weight: null, order: 0 }],
+    strategy: "weighted",
+    retries: 2,
+    hedge_after_ms: null,
+    fallbacks: { on_error: [], on_context_overflow: [], on_content_policy: [] },
+    aliases: [],
+    access_groups: [],
+    cache: null,
+    guards: [],
+    enabled: true,
+    source: "admin",
+    created_at: "2026-11-01T10:00:00Z",
+    updated_at: "2026-11-01T10:00:00Z",
+    ...part,
+  };
+}
+
+export function someSums(part: Partial<UsageSums> = {}): UsageSums {
+  return {
+    start: null,
+    name: "",
+    requests: 0,
+    errors: 0,
+    input_tokens: 0,
+    output_tokens: 0,
+    cached_input_tokens: 0,
+    reasoning_tokens: 0,
+    cost_usd: "0",
+    unpriced: 0,
+    cached: 0,
+    latency_mean_ms: null,
+    latency_p50_ms: null,
+    latency_p95_ms: null,
+    first_token_mean_ms: null,
+    ...part,
+  };
+}
+
+export function someUsageRow(part: Partial<UsageRow> = {}): UsageRow {
+  return {
+    id: "row-1",
+    at: "2026-11-20T10:00:00Z",
+    user_id: "user-1",
+    key_id: null,
+    group_id: null,
+    kind: "chat",
+    endpoint: "/v1/chat/completions",
+    model: "fast",
+    deployment: "lab",
+    provider: "openai",
+    upstream_model: "llama",
+    input_tokens: 120,
+    output_tokens: 40,
+    cached_input_tokens: 0,
+    reasoning_tokens: 0,
+    is_estimated: false,
+    cost_usd: "0.0012",
+    latency_ms: 820,
+    first_token_ms: 210,
+    status: 200,
+    error_code: "",
+    cache: "",
+    is_streaming: false,
+    attempts: 1,
+    trace_id: "",
+    request_id: "req-1",
     ...part,
   };
 }

@@ -76,4 +76,5 @@ export const ADA: User = {
   disabled: false,
   created_at: "2026-11-20T10:00:00Z",
   last_seen_at: null,
+  limits: null,
 };

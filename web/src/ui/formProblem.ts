@@ -13,8 +13,9 @@ export function showProblem(form: Form, error: unknown, fields: readonly string[
   const placed: Record<string, string> = {};
   const left: string[] = [];
   for (const [path, message] of Object.entries(error.fields)) {
-    const field = path.split(".").at(-1) ?? path;
-    if (fields.includes(field)) placed[field] = sentence(message);
+    // "limits.models.0" is about the field "models".
+    const field = path.split(".").findLast((part) => fields.includes(part));
+    if (field) placed[field] = sentence(message);
     else left.push(message);
   }
   form.setErrors(placed);

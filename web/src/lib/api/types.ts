@@ -1,5 +1,5 @@
 /** Every wire type, named once. Features import from here, never from the generated schema. */
-import type { components } from "./schema";
+import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
 
@@ -20,6 +20,15 @@ export type SignedIn = Sent<Schemas["SignedIn"]>;
 export type Key = Sent<Schemas["Key"]>;
 export type KeyCreate = Schemas["KeyCreate"];
 export type KeyCreated = Sent<Schemas["KeyCreated"]>;
+export type KeyUpdate = Schemas["KeyUpdate"];
+export type Scope = NonNullable<NonNullable<KeyCreate["scopes"]>[number]>;
+export type Limits = Sent<Schemas["Limits-Output"]>;
+export type LimitsBody = Schemas["Limits-Input"];
+export type LimitState = Sent<Schemas["LimitState"]>;
+export type SubjectLimits = Sent<Schemas["SubjectLimits"]>;
+export type Group = Sent<Schemas["Group"]>;
+export type GroupCreate = Schemas["GroupCreate"];
+export type GroupUpdate = Schemas["GroupUpdate"];
 export type UserCreate = Schemas["UserCreate"];
 export type UserUpdate = Schemas["UserUpdate"];
 export type AuditEntry = Sent<Schemas["AuditRecord"]>;
@@ -29,11 +38,27 @@ export type Deployment = Sent<Schemas["DeploymentCard"]>;
 export type DeploymentCreate = Schemas["DeploymentCreate"];
 export type DeploymentUpdate = Schemas["DeploymentPatch"];
 export type DeploymentTest = Sent<Schemas["DeploymentTest"]>;
+export type DeploymentOptions = Sent<Schemas["DeploymentOptions-Output"]>;
+export type DeploymentOptionsBody = Schemas["DeploymentOptions-Input"];
+export type DeploymentHealth = Sent<Schemas["DeploymentHealth"]>;
+export type ModelGroup = Sent<Schemas["ModelGroupCard"]>;
+export type ModelGroupCreate = Schemas["ModelGroupCreate"];
+export type ModelGroupUpdate = Schemas["ModelGroupPatch"];
+export type ModelGroupMember = Sent<Schemas["GroupMember"]>;
+export type CachePolicy = Sent<Schemas["CachePolicy"]>;
+export type UsageRow = Sent<Schemas["StoredRow"]>;
+export type UsageSums = Sent<Schemas["UsageSums"]>;
+export type UsageSummary = Sent<Schemas["UsageSummary"]>;
+export type UsageQuery = NonNullable<paths["/api/v1/usage/rows"]["get"]["parameters"]["query"]>;
+export type LiveUsage = Sent<Schemas["LiveUsage"]>;
 export type Collection = Sent<Schemas["Collection"]>;
 export type CollectionCreate = Schemas["CollectionCreate"];
 export type CollectionUpdate = Schemas["CollectionUpdate"];
 export type Document = Sent<Schemas["Document"]>;
-export type DocumentText = Sent<Schemas["DocumentText"]>;
+/** Named by its route: the schema of this name is one of several. */
+export type DocumentText = Sent<
+  paths["/api/v1/knowledge/documents/{document_id}/text"]["get"]["responses"][200]["content"]["application/json"]
+>;
 export type SearchRequest = Schemas["SearchRequest"];
 export type SearchResult = Sent<Schemas["SearchResult"]>;
 export type Source = Sent<Schemas["Source"]>;

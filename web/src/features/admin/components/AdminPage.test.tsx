@@ -2,8 +2,8 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http, HttpResponse } from "msw";
 import { expect, test } from "vitest";
-import { type AuditEntry, authStateQuery, createQueryClient, type Deployment, type User } from "@/lib/api";
-import { page, refusal, someUser } from "@/testing/answers";
+import { type AuditEntry, authStateQuery, createQueryClient, type User } from "@/lib/api";
+import { page, refusal, someDeployment, someUser } from "@/testing/answers";
 import { renderPage } from "@/testing/render";
 import { server } from "@/testing/server";
 import { AdminPage } from "./AdminPage";
@@ -15,19 +15,6 @@ function open(section: string, user: User = someUser()) {
 }
 
 const GRACE = someUser({ id: "user-2", email: "grace@example.org", name: "Grace Hopper", role: "user", last_seen_at: null });
-
-const someDeployment = (part: Partial<Deployment> = {}): Deployment => ({
-  id: "dep-1",
-  name: "lab",
-  provider: "openai",
-  base_url: "http://lab:8000/v1",
-  api_key_hint: "77aF",
-  models: [],
-  enabled: true,
-  source: "admin",
-  created_at: "2026-11-01T10:00:00Z",
-  ...part,
-});
 
 test("turns away who is not an administrator, kindly", async () => {
   open("users", someUser({ role: "user" }));
@@ -134,7 +121,15 @@ test("warns that a new address clears the key, and never sends an empty key", as
   await userEvent.clear(address);
   await userEvent.type(address, "http://lab:9000/v1");
   await userEvent.click(screen.getByRole("button", { name: "Save" }));
-  await waitFor(() => expect(sent).toEqual({ name: "lab", provider: "openai", base_url: "http://lab:9000/v1", models: [] }));
+  await waitFor(() =>
+    expect(sent).toEqual({
+      name: "lab",
+      provider: "openai",
+      base_url: "http://lab:9000/v1",
+      models: [],
+      options: someDeployment().options,
+    }),
+  );
 });
 
 test("shows each part of the installation and which one is ill", async () => {

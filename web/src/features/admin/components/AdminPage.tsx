@@ -1,17 +1,21 @@
 import { Button } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
-import { HeartPulse, ScrollText, Server, ShieldX, Users } from "lucide-react";
+import { HeartPulse, ScrollText, Server, ShieldX, Split, UserRound, Users } from "lucide-react";
 import { useUser } from "@/lib/api";
 import { EmptyState, Page, PageHeader } from "@/ui";
 import { type Section, SectionNav } from "@/ui/SectionNav";
 import { AuditSection } from "./AuditSection";
 import { DeploymentsSection } from "./DeploymentsSection";
+import { GroupsSection } from "./GroupsSection";
+import { ModelGroupsSection } from "./ModelGroupsSection";
 import { StatusSection } from "./StatusSection";
 import { UsersSection } from "./UsersSection";
 
 const SECTIONS: readonly Section[] = [
-  { to: "/admin/users", label: "Users", Icon: Users },
+  { to: "/admin/users", label: "Users", Icon: UserRound },
+  { to: "/admin/groups", label: "Groups", Icon: Users },
   { to: "/admin/models", label: "Models", Icon: Server },
+  { to: "/admin/model-groups", label: "Model groups", Icon: Split },
   { to: "/admin/status", label: "Status", Icon: HeartPulse },
   { to: "/admin/audit", label: "Audit log", Icon: ScrollText },
 ];
@@ -36,6 +40,10 @@ function bodyOf(section: string | undefined) {
   switch (section) {
     case "models":
       return <DeploymentsSection />;
+    case "model-groups":
+      return <ModelGroupsSection />;
+    case "groups":
+      return <GroupsSection />;
     case "status":
       return <StatusSection />;
     case "audit":

@@ -1,10 +1,23 @@
-import { Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Textarea, TextInput } from "@mantine/core";
+import { Button, Group, Modal, PasswordInput, Select, Stack, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 import type { Deployment, DeploymentCreate } from "@/lib/api";
 import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
-import { addressProblem, bodyOf, type DeploymentValues, keyText, nameProblem, PROVIDERS, valuesOf } from "../model/deployment";
+import { MoreFields } from "@/ui/MoreFields";
+import {
+  addressProblem,
+  bodyOf,
+  type DeploymentValues,
+  exampleAddress,
+  hasAddress,
+  keyText,
+  nameProblem,
+  PROVIDERS,
+  valuesOf,
+} from "../model/deployment";
+import { OPTION_FIELDS, OPTION_RULES } from "../model/deploymentOptions";
+import { DeploymentAdvanced } from "./DeploymentAdvanced";
 
 type DeploymentFormProps = { deployment?: Deployment; onSubmit: (body: DeploymentCreate) => Promise<void>; onClose: () => void };
 
@@ -23,20 +36,23 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
     initialValues: valuesOf(deployment),
     validate: {
       name: nameProblem,
-      base_url: addressProblem,
+      base_url: (address, { provider }) => (hasAddress(provider) ? addressProblem(address) : null),
+      ...OPTION_RULES,
     },
   });
   const { provider, base_url: address, api_key: key } = form.values;
+  const isReal = hasAddress(provider);
   const hasKey = deployment !== undefined && deployment.api_key_hint !== null;
+  const hasHiddenError = OPTION_FIELDS.some((field) => field in form.errors);
   const clearsKey = hasKey && address.trim() !== deployment?.base_url && key.trim() === "";
   const submit = form.onSubmit(async (values) => {
     setFailure(null);
     form.setSubmitting(true);
     try {
-      await onSubmit(bodyOf(values));
+      await onSubmit(bodyOf(values, deployment));
       onClose();
     } catch (error) {
-      setFailure(showProblem(form, error, ["name", "provider", "base_url", "api_key", "models"]));
+      setFailure(showProblem(form, error, ["name", "provider", "base_url", "api_key", "models", ...OPTION_FIELDS]));
     } finally {
       form.setSubmitting(false);
     }
@@ -44,13 +60,13 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
   return (
     <form onSubmit={submit} noValidate autoComplete="off">
       <Stack gap="md">
-        <div>
-          <SegmentedControl
-            aria-label="Kind of server"
-            data={PROVIDERS.map(({ value, label }) => ({ value, label }))}
-            {...form.getInputProps("provider")}
-          />
-        </div>
+        <Select
+          label="Kind of server"
+          description={isReal ? "Which protocol it speaks." : "Answers within Alcove, well or badly, as the model’s name says. For trying things out."}
+          data={PROVIDERS}
+          allowDeselect={false}
+          {...form.getInputProps("provider")}
+        />
         <TextInput
           label="Name"
           description="Short, without spaces. It stands before the names of its models, as in lab/llama."
@@ -59,23 +75,27 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           maxLength={120}
           {...form.getInputProps("name")}
         />
-        <TextInput
-          label="Address"
-          placeholder={PROVIDERS.find(({ value }) => value === provider)?.example ?? ""}
-          inputMode="url"
-          spellCheck={false}
-          {...form.getInputProps("base_url")}
-        />
-        <PasswordInput
-          label={provider === "ollama" ? "API key (optional, seldom needed)" : "API key (optional)"}
-          description={
-            hasKey
-              ? `Stored: ${keyText(deployment.api_key_hint)}. Leave this empty to keep it.`
-              : "Kept encrypted on this server. It is never shown again, only its last four characters."
-          }
-          autoComplete="new-password"
-          {...form.getInputProps("api_key")}
-        />
+        {isReal ? (
+          <>
+            <TextInput
+              label="Address"
+              placeholder={exampleAddress(provider)}
+              inputMode="url"
+              spellCheck={false}
+              {...form.getInputProps("base_url")}
+            />
+            <PasswordInput
+              label={provider === "ollama" ? "API key (optional, seldom needed)" : "API key (optional)"}
+              description={
+                hasKey
+                  ? `Stored: ${keyText(deployment.api_key_hint)}. Leave this empty to keep it.`
+                  : "Kept encrypted on this server. It is never shown again, only its last four characters."
+              }
+              autoComplete="new-password"
+              {...form.getInputProps("api_key")}
+            />
+          </>
+        ) : null}
         {clearsKey ? (
           <p role="status" className="rounded-lg border border-warn-line bg-warn-soft px-3 py-2 text-sm leading-relaxed">
             With a new address the stored key is forgotten, so that it cannot be sent to the wrong server. Enter it again if this address
@@ -91,6 +111,9 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           classNames={{ input: "font-mono" }}
           {...form.getInputProps("models")}
         />
+        <MoreFields label="Advanced" hint="room, patience, prices, health, routing" mustShow={hasHiddenError}>
+          <DeploymentAdvanced inputProps={form.getInputProps} isCalledForHealth={form.values.health_check === "call"} />
+        </MoreFields>
         <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>

@@ -11,8 +11,9 @@ import { focusContent } from "@/ui/focusContent";
 import { useDeleteDeployment } from "../api/useDeleteDeployment";
 import { useTestDeployment } from "../api/useTestDeployment";
 import { useUpdateDeployment } from "../api/useUpdateDeployment";
-import { keyText, providerLabel, SOURCES } from "../model/deployment";
+import { hasAddress, keyText, providerLabel, SOURCES } from "../model/deployment";
 import { DeploymentDialog } from "./DeploymentDialog";
+import { HealthLine } from "./HealthLine";
 
 /** One model server: where it is, whether it answers, and what it offers. */
 export function DeploymentRow({ deployment, isJustAdded }: { deployment: Deployment; isJustAdded: boolean }) {
@@ -61,12 +62,15 @@ export function DeploymentRow({ deployment, isJustAdded }: { deployment: Deploym
               </Badge>
             </Tooltip>
           </p>
-          <p className="mt-1 font-mono text-xs text-ink-soft [overflow-wrap:anywhere]">{deployment.base_url}</p>
+          {hasAddress(deployment.provider) ? (
+            <p className="mt-1 font-mono text-xs text-ink-soft [overflow-wrap:anywhere]">{deployment.base_url}</p>
+          ) : null}
           <p className="mt-1 text-xs text-ink-faint [overflow-wrap:anywhere]">
             {keyText(deployment.api_key_hint)} ·{" "}
             {deployment.models.length > 0 ? deployment.models.slice(0, 6).join(", ") : "every model it lists"}
             {deployment.models.length > 6 ? ` and ${deployment.models.length - 6} more` : ""}
           </p>
+          {isEnabled ? <HealthLine health={deployment.health} /> : null}
         </div>
         <div className="flex items-center gap-3">
           {isOurs ? (

@@ -1,21 +1,26 @@
 import { Badge } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { Ban, KeyRound, Pencil, Trash2, UserCheck } from "lucide-react";
+import { Ban, Gauge, KeyRound, Pencil, Trash2, UserCheck } from "lucide-react";
 import type { User, UserUpdate } from "@/lib/api";
 import { confirm, notifyDone, notifyError, RelativeTime } from "@/ui";
 import { ActionsMenu } from "@/ui/ActionsMenu";
 import { focusContent } from "@/ui/focusContent";
+import { LimitsDialog, limitWords } from "@/ui/Limits";
 import { useDeleteUser } from "../api/useDeleteUser";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { EditUserDialog } from "./EditUserDialog";
 import { ResetPasswordDialog } from "./ResetPasswordDialog";
+import { SubjectStanding } from "./SubjectStanding";
 
 /** One account, and what can be done with it. Nobody can shut themselves out from here. */
 export function UserRow({ user, isMe }: { user: User; isMe: boolean }) {
   const [isEditing, editing] = useDisclosure(false);
+  const [isLimiting, limiting] = useDisclosure(false);
   const [isResetting, resetting] = useDisclosure(false);
   const update = useUpdateUser();
   const remove = useDeleteUser();
+
+  const limits = limitWords(user.limits);
 
   const change = (part: UserUpdate, done: string) =>
     update.mutate(
@@ -79,12 +84,14 @@ export function UserRow({ user, isMe }: { user: User; isMe: boolean }) {
             "never signed in"
           )}
         </p>
+        {limits.length > 0 ? <p className="mt-0.5 text-xs text-ink-soft [overflow-wrap:anywhere]">{limits.join(" · ")}</p> : null}
       </div>
       <ActionsMenu
         label={`Actions for ${user.name}`}
         isBusy={update.isPending || remove.isPending}
         actions={[
           { label: "Name and role", Icon: Pencil, run: editing.open },
+          { label: "Limits", Icon: Gauge, run: limiting.open },
           { label: "Reset password", Icon: KeyRound, isDisabled: isMe, run: resetting.open },
           user.disabled
             ? { label: "Enable", Icon: UserCheck, run: () => change({ disabled: false }, `${user.name} can sign in again.`) }
@@ -93,6 +100,17 @@ export function UserRow({ user, isMe }: { user: User; isMe: boolean }) {
         ]}
       />
       <EditUserDialog user={user} isMe={isMe} opened={isEditing} onClose={editing.close} />
+      <LimitsDialog
+        opened={isLimiting}
+        onClose={limiting.close}
+        title={`Limits of ${user.name}`}
+        limits={user.limits}
+        above={user.limits === null ? null : <SubjectStanding subject={`user:${user.id}`} />}
+        onSubmit={async (next) => {
+          await update.mutateAsync({ id: user.id, change: { limits: next } });
+          notifyDone(`Saved the limits of ${user.name}.`);
+        }}
+      />
       <ResetPasswordDialog user={user} opened={isResetting} onClose={resetting.close} />
     </li>
   );

@@ -1,13 +1,34 @@
 import type { Deployment, DeploymentCreate } from "@/lib/api";
+import { optionsBodyOf, type OptionsValues, optionsValuesOf } from "./deploymentOptions";
 
 /** What the form of a model server holds; `models` is a text with one id per line. */
-export type DeploymentValues = { name: string; provider: Deployment["provider"]; base_url: string; api_key: string; models: string };
+export type DeploymentValues = OptionsValues & {
+  name: string;
+  provider: Deployment["provider"];
+  base_url: string;
+  api_key: string;
+  models: string;
+};
 
-export const PROVIDERS: readonly { value: Deployment["provider"]; label: string; example: string }[] = [
-  { value: "openai", label: "OpenAI-compatible", example: "https://api.example.com/v1" },
-  { value: "ollama", label: "Ollama", example: "http://127.0.0.1:11434" },
-  { value: "anthropic", label: "Anthropic", example: "https://api.anthropic.com" },
-];
+type ProviderKind = { label: string; example: string };
+
+/** Every kind of server the API knows; the type makes sure that none is missing here. */
+const KINDS: Record<Deployment["provider"], ProviderKind> = {
+  openai: { label: "OpenAI-compatible", example: "https://api.example.com/v1" },
+  ollama: { label: "Ollama", example: "http://127.0.0.1:11434" },
+  anthropic: { label: "Anthropic", example: "https://api.anthropic.com" },
+  fake: { label: "Built-in fake", example: "" },
+};
+export const PROVIDERS = Object.entries(KINDS).map(([value, { label }]) => ({ value, label }));
+
+/** The built-in fake server has no address and no key. */
+export function hasAddress(provider: Deployment["provider"]): boolean {
+  return provider !== "fake";
+}
+
+export function exampleAddress(provider: Deployment["provider"]): string {
+  return KINDS[provider].example;
+}
 
 export const SOURCES: Record<Deployment["source"], { label: string; explanation: string }> = {
   admin: { label: "added here", explanation: "Added on this page." },
@@ -16,7 +37,7 @@ export const SOURCES: Record<Deployment["source"], { label: string; explanation:
 };
 
 export function providerLabel(provider: Deployment["provider"]): string {
-  return PROVIDERS.find(({ value }) => value === provider)?.label ?? provider;
+  return KINDS[provider].label;
 }
 
 export function valuesOf(deployment: Deployment | undefined): DeploymentValues {
@@ -26,21 +47,26 @@ export function valuesOf(deployment: Deployment | undefined): DeploymentValues {
     base_url: deployment?.base_url ?? "",
     api_key: "",
     models: deployment?.models.join("\n") ?? "",
+    ...optionsValuesOf(deployment?.options),
   };
 }
 
+// The API wants an address of every server, and gives the fake one the only one it has.
+const NOWHERE = "http://fake.invalid/v1";
+
 /** The body to send: an empty key is left out, so that the one on the server stays. */
-export function bodyOf(values: DeploymentValues): DeploymentCreate {
+export function bodyOf(values: DeploymentValues, before?: Deployment): DeploymentCreate {
   const key = values.api_key.trim();
   return {
     name: values.name.trim(),
     provider: values.provider,
-    base_url: values.base_url.trim(),
+    base_url: hasAddress(values.provider) ? values.base_url.trim() : NOWHERE,
     models: values.models
       .split(/[\n,]/)
       .map((model) => model.trim())
       .filter(Boolean),
-    ...(key ? { api_key: key } : {}),
+    options: optionsBodyOf(values, before?.options),
+    ...(key && hasAddress(values.provider) ? { api_key: key } : {}),
   };
 }
 

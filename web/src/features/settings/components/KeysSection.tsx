@@ -1,17 +1,12 @@
 import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { KeyRound, Plus } from "lucide-react";
-import { useState } from "react";
-import type { Key } from "@/lib/api";
-import { shortDate } from "@/lib/time";
-import { confirm, EmptyState, ErrorNotice, Loading, notifyDone, notifyError, RelativeTime } from "@/ui";
-import { focusContent } from "@/ui/focusContent";
+import { EmptyState, ErrorNotice, Loading } from "@/ui";
 import { Panel } from "@/ui/Panel";
 import { useExampleModel } from "../api/useExampleModel";
 import { useKeys } from "../api/useKeys";
-import { useRevokeKey } from "../api/useRevokeKey";
-import { hasExpired } from "../model/expiry";
 import { Examples } from "./Examples";
+import { KeyRow } from "./KeyRow";
 import { NewKeyDialog } from "./NewKeyDialog";
 
 /** The person's API keys. */
@@ -64,60 +59,4 @@ export function KeysSection() {
       <NewKeyDialog opened={isCreating} model={model} onClose={creating.close} />
     </>
   );
-}
-
-function KeyRow({ apiKey }: { apiKey: Key }) {
-  const revoke = useRevokeKey();
-  const [now] = useState(() => Date.now());
-  const isOver = apiKey.revoked_at !== null || hasExpired(apiKey.expires_at, now);
-
-  const askToRevoke = async () => {
-    const isSure = await confirm({
-      title: `Revoke “${apiKey.name}”?`,
-      body: "Every program that uses this key is refused from now on. A revoked key cannot be brought back.",
-      confirmLabel: "Revoke key",
-      isDangerous: true,
-    });
-    if (!isSure) return;
-    revoke.mutate(apiKey.id, {
-      onSuccess: () => {
-        notifyDone(`Revoked “${apiKey.name}”.`);
-        focusContent();
-      },
-      onError: (error) => notifyError("The key was not revoked", error),
-    });
-  };
-
-  return (
-    <li className="flex flex-wrap items-center gap-x-4 gap-y-2 border-t border-line px-4 py-3 first:border-t-0 sm:px-5">
-      <div className="min-w-0 flex-1 basis-56">
-        <p className={`text-sm font-medium [overflow-wrap:anywhere] ${isOver ? "text-ink-faint" : ""}`}>
-          {apiKey.name} <code className="ml-1 font-mono text-xs font-normal text-ink-faint">{apiKey.prefix}…</code>
-        </p>
-        <p className="mt-0.5 text-xs text-ink-faint">
-          made <RelativeTime at={apiKey.created_at} /> ·{" "}
-          {apiKey.last_used_at ? (
-            <>
-              last used <RelativeTime at={apiKey.last_used_at} />
-            </>
-          ) : (
-            "never used"
-          )}{" "}
-          · <Ending apiKey={apiKey} now={now} />
-        </p>
-      </div>
-      {isOver ? null : (
-        <Button variant="default" size="xs" loading={revoke.isPending} aria-label={`Revoke ${apiKey.name}`} onClick={() => void askToRevoke()}>
-          Revoke
-        </Button>
-      )}
-    </li>
-  );
-}
-
-function Ending({ apiKey, now }: { apiKey: Key; now: number }) {
-  if (apiKey.revoked_at) return <span className="font-medium text-danger">revoked</span>;
-  if (apiKey.expires_at === null) return "does not expire";
-  if (hasExpired(apiKey.expires_at, now)) return <span className="font-medium text-danger">expired {shortDate(apiKey.expires_at)}</span>;
-  return `expires ${shortDate(apiKey.expires_at)}`;
 }

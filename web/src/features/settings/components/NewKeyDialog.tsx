@@ -3,10 +3,14 @@ import { useForm } from "@mantine/form";
 import { useState } from "react";
 import { FormFailure } from "@/ui/FormFailure";
 import { showProblem } from "@/ui/formProblem";
+import { LIMIT_FIELDS, LIMIT_RULES } from "@/ui/Limits";
+import { MoreFields } from "@/ui/MoreFields";
 import { SecretOnce } from "@/ui/SecretOnce";
 import { useCreateKey } from "../api/useCreateKey";
 import { expiryOf, LIFETIMES } from "../model/expiry";
+import { type KeyTerms, keyTermsBodyOf, keyTermsOf } from "../model/keyTerms";
 import { Examples } from "./Examples";
+import { KeyTermsFields } from "./KeyTermsFields";
 
 type NewKeyDialogProps = { opened: boolean; model: string; onClose: () => void };
 
@@ -19,7 +23,7 @@ export function NewKeyDialog({ opened, model, onClose }: NewKeyDialogProps) {
       opened={opened}
       onClose={onClose}
       title={isDone ? "Your new key" : "New key"}
-      size={isDone ? "lg" : "md"}
+      size="lg"
       // Once the secret is shown, a slip of the mouse must not lose it.
       closeOnClickOutside={!isDone}
       closeOnEscape={!isDone}
@@ -48,17 +52,18 @@ export function NewKeyDialog({ opened, model, onClose }: NewKeyDialogProps) {
 function NewKeyForm({ onClose, onMade }: { onClose: () => void; onMade: (secret: string) => void }) {
   const create = useCreateKey();
   const [failure, setFailure] = useState<string | null>(null);
-  const form = useForm({
-    initialValues: { name: "", days: "90" },
-    validate: { name: (name) => (name.trim() ? null : "Say what the key is for.") },
+  const form = useForm<KeyTerms & { name: string; days: string }>({
+    initialValues: { ...keyTermsOf(), name: "", days: "90" },
+    validate: { ...LIMIT_RULES, name: (name) => (name.trim() ? null : "Say what the key is for.") },
   });
-  const submit = form.onSubmit(async ({ name, days }) => {
+  const hasHiddenError = Object.keys(form.errors).some((field) => field !== "name");
+  const submit = form.onSubmit(async ({ name, days, ...terms }) => {
     setFailure(null);
     try {
-      const { secret } = await create.mutateAsync({ name: name.trim(), expires_at: expiryOf(days) });
+      const { secret } = await create.mutateAsync({ name: name.trim(), expires_at: expiryOf(days), ...keyTermsBodyOf(terms) });
       onMade(secret);
     } catch (error) {
-      setFailure(showProblem(form, error, ["name"]));
+      setFailure(showProblem(form, error, ["name", "scopes", "allowed_ips", "group_id", ...LIMIT_FIELDS]));
     }
   });
   return (
@@ -73,6 +78,9 @@ function NewKeyForm({ onClose, onMade }: { onClose: () => void; onMade: (secret:
           {...form.getInputProps("name")}
         />
         <Select label="Lasts" data={LIFETIMES.map((lifetime) => ({ ...lifetime }))} allowDeselect={false} {...form.getInputProps("days")} />
+        <MoreFields label="Limits" hint="models, budget, addresses, group" mustShow={hasHiddenError}>
+          <KeyTermsFields inputProps={form.getInputProps} isChoosy={form.values.is_choosy} />
+        </MoreFields>
         <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>

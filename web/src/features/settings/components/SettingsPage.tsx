@@ -1,6 +1,7 @@
 import { useParams } from "@tanstack/react-router";
-import { Info, Keyboard, KeyRound, Palette, UserRound } from "lucide-react";
+import { Gauge, Info, Keyboard, KeyRound, Palette, UserRound } from "lucide-react";
 import { Page, PageHeader } from "@/ui";
+import { MyLimits } from "@/ui/Limits";
 import { type Section, SectionNav } from "@/ui/SectionNav";
 import { AboutSection } from "./AboutSection";
 import { AppearanceSection } from "./AppearanceSection";
@@ -11,6 +12,7 @@ import { ShortcutsSection } from "./ShortcutsSection";
 const SECTIONS: readonly Section[] = [
   { to: "/settings/profile", label: "Profile", Icon: UserRound },
   { to: "/settings/keys", label: "API keys", Icon: KeyRound },
+  { to: "/settings/limits", label: "My limits", Icon: Gauge },
   { to: "/settings/appearance", label: "Appearance", Icon: Palette },
   { to: "/settings/shortcuts", label: "Shortcuts", Icon: Keyboard },
   { to: "/settings/about", label: "About", Icon: Info },
@@ -34,6 +36,8 @@ function bodyOf(section: string | undefined) {
   switch (section) {
     case "keys":
       return <KeysSection />;
+    case "limits":
+      return <MyLimits />;
     case "appearance":
       return <AppearanceSection />;
     case "shortcuts":

@@ -1,20 +1,15 @@
 import { formatCount } from "@/lib/format";
+import { formatUsd } from "@/lib/money";
 import { formatDuration } from "@/lib/time";
 
 /** "420 ms", or a dash for what was not measured. */
 export function durationText(ms: number | null): string {
-  if (ms === null) return "–";
-  return ms > 0 && ms < 10 ? `${ms.toFixed(1)} ms` : formatDuration(ms);
+  return ms === null ? "–" : formatDuration(ms);
 }
 
 /** Money in dollars as far as it tells something; null means nobody knows the price. */
 export function costText(cost: string | null): string {
-  if (cost === null) return "unpriced";
-  const value = Number(cost);
-  if (!Number.isFinite(value)) return cost;
-  if (value === 0) return "$0";
-  if (value < 0.0001) return "< $0.0001";
-  return `$${value.toFixed(value < 0.01 ? 4 : value < 1 ? 3 : 2)}`;
+  return cost === null ? "unpriced" : formatUsd(cost);
 }
 
 /** "1,204 in, 96 out". */

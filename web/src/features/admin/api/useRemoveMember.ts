@@ -1,0 +1,13 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/lib/api";
+
+/** Takes a person out of a group. */
+export function useRemoveMember(groupId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (userId: string) => {
+      await api.DELETE("/api/v1/groups/{group_id}/members/{user_id}", { params: { path: { group_id: groupId, user_id: userId } } });
+    },
+    onSuccess: () => client.invalidateQueries({ queryKey: ["groups"] }),
+  });
+}

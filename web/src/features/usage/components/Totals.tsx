@@ -1,0 +1,49 @@
+import type { UsageSums } from "@/lib/api";
+import { formatCount, plural } from "@/lib/format";
+import { formatUsd } from "@/lib/money";
+import { formatDuration } from "@/lib/time";
+
+/** The sums of a time, each with the word that puts it in its place. */
+export function Totals({ total }: { total: UsageSums }) {
+  const figures: { name: string; value: string; note: string; isBad?: boolean }[] = [
+    { name: "Requests", value: formatCount(total.requests), note: total.cached > 0 ? `${formatCount(total.cached)} from the cache` : "" },
+    {
+      name: "Errors",
+      value: formatCount(total.errors),
+      note: total.requests > 0 ? `${shareText(total.errors, total.requests)} of requests` : "",
+      isBad: total.errors > 0,
+    },
+    {
+      name: "Tokens in",
+      value: formatCount(total.input_tokens),
+      note: total.cached_input_tokens > 0 ? `${formatCount(total.cached_input_tokens)} cached` : "",
+    },
+    {
+      name: "Tokens out",
+      value: formatCount(total.output_tokens),
+      note: total.reasoning_tokens > 0 ? `${formatCount(total.reasoning_tokens)} to think` : "",
+    },
+    { name: "Cost", value: formatUsd(total.cost_usd), note: total.unpriced > 0 ? `${plural(total.unpriced, "call")} unpriced` : "" },
+    {
+      name: "Latency, 95 of 100",
+      value: total.latency_p95_ms === null ? "–" : formatDuration(total.latency_p95_ms),
+      note: total.latency_p50_ms === null ? "" : `half within ${formatDuration(total.latency_p50_ms)}`,
+    },
+  ];
+  return (
+    <dl aria-label="Totals" className="grid grid-cols-2 gap-px overflow-hidden rounded-xl border border-line bg-line sm:grid-cols-3 lg:grid-cols-6">
+      {figures.map(({ name, value, note, isBad = false }) => (
+        <div key={name} className="min-w-0 bg-raised px-4 py-3.5">
+          <dt className="text-xs text-ink-faint">{name}</dt>
+          <dd className={`mt-1 text-xl font-semibold tracking-tight tabular-nums ${isBad ? "text-danger" : ""}`}>{value}</dd>
+          <dd className="mt-0.5 min-h-4 text-xs text-ink-faint tabular-nums">{note}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function shareText(part: number, whole: number): string {
+  const share = (100 * part) / whole;
+  return share > 0 && share < 1 ? "under 1 %" : `${Math.round(share)} %`;
+}

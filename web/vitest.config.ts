@@ -12,7 +12,7 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     css: false,
     restoreMocks: true,
-    testTimeout: 15000,
+    testTimeout: 60_000,
     pool: "threads",
     maxWorkers: 2,
   },

@@ -1,7 +1,7 @@
 import { Collapse } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { ChevronRight } from "lucide-react";
-import { type ReactNode, useId } from "react";
+import { type ReactNode, useId, useState } from "react";
 
 type MoreFieldsProps = {
   label: string;
@@ -18,6 +18,9 @@ export function MoreFields({ label, hint, mustShow = false, isOpenAtFirst = fals
   const [isOpen, { toggle }] = useDisclosure(isOpenAtFirst);
   const id = useId();
   const isShown = isOpen || mustShow;
+  // What nobody has asked for is not drawn; once drawn it stays, so that it can close softly.
+  const [isDrawn, setDrawn] = useState(isShown);
+  if (isShown && !isDrawn) setDrawn(true);
   return (
     <div className="rounded-lg border border-line">
       <button
@@ -32,7 +35,7 @@ export function MoreFields({ label, hint, mustShow = false, isOpenAtFirst = fals
         {hint ? <span className="min-w-0 truncate text-xs text-ink-faint">{hint}</span> : null}
       </button>
       <Collapse expanded={isShown} id={id}>
-        <div className="border-t border-line px-3 pt-3 pb-4">{children}</div>
+        {isDrawn ? <div className="border-t border-line px-3 pt-3 pb-4">{children}</div> : null}
       </Collapse>
     </div>
   );

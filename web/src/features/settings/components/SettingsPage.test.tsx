@@ -106,7 +106,7 @@ test("tells live keys from ended ones, and revokes after asking", async () => {
   await waitFor(() => expect(revoked).toBe("key-1"));
 });
 
-test("makes a key with limits, and puts the server's word about an address beside it", async () => {
+test("makes a key with limits, and puts the server's word about an address beside it", { timeout: 40_000 }, async () => {
   const sent: unknown[] = [];
   server.use(
     models,
@@ -149,7 +149,7 @@ test("makes a key with limits, and puts the server's word about an address besid
   });
 });
 
-test("shows what a key is held to, and changes only what was changed", async () => {
+test("shows what a key is held to, and changes only what was changed", { timeout: 40_000 }, async () => {
   let sent: Record<string, unknown> = {};
   const limits = someLimits({ requests_per_minute: 60, budget_usd: "5" });
   server.use(

@@ -85,7 +85,7 @@ async def test_spend_is_exact_for_every_subject_and_period(database: Database, t
         await usage.mover.move()
         spent = usage.service.spent
         running = [
-            await spent("user:user-ada", period, start)
+            await spent("group:g", period, start)
             for period, start in (
                 (BudgetPeriod.DAY, DAY + timedelta(days=3)),
                 (BudgetPeriod.WEEK, DAY + timedelta(days=4)),  # a Monday
@@ -94,9 +94,16 @@ async def test_spend_is_exact_for_every_subject_and_period(database: Database, t
             )
         ]
         assert running == [(Decimal("0.1"), 110), (Decimal("0.7"), 770), (Decimal("3.0"), 3300), (Decimal("3.0"), 3300)]
-        for subject in ("key:key-1", "group:g"):
-            assert await spent(subject, BudgetPeriod.TOTAL, START) == (Decimal("3.0"), 3300)
-        assert await spent("user:user-bob", BudgetPeriod.TOTAL, START) == (Decimal(0), 0)
+        assert await spent("key:key-1", BudgetPeriod.TOTAL, START) == (Decimal("3.0"), 3300)
+        for subject in ("user:user-ada", "user:user-bob"):  # what a group pays for is nobody's own
+            assert await spent(subject, BudgetPeriod.TOTAL, START) == (Decimal(0), 0)
+
+
+async def test_a_call_on_no_groups_account_is_the_persons_own(database: Database, tmp_path: Path):
+    async with open_usage(tmp_path / "usage", sql(database)) as usage:
+        usage.journal.append(row(cost_usd=Decimal("0.1")))
+        await usage.mover.move()
+        assert await usage.service.spent("user:user-ada", BudgetPeriod.DAY, DAY) == (Decimal("0.1"), 110)
 
 
 async def test_left_over_is_moved_before_anybody_asks(database: Database, tmp_path: Path):

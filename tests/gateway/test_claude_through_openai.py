@@ -262,6 +262,14 @@ async def test_failing_server(both: Served, model: str, status: int, code: str, 
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages.0.content.0.file"),
         ({"extra_body": {"anthropic": {"anthropic_beta": ["x\r\nx-api-key: y"]}}}, "anthropic.anthropic_beta"),
         ({"extra_body": {"anthropic": {"anthropic_beta": "one"}}}, "anthropic.anthropic_beta"),
+        *(
+            ({"extra_body": {"anthropic": {field: value}}}, f"anthropic.{field}")
+            for field, value in (
+                ("model", "claude-opus"), ("messages", ASK), ("system", "x"), ("max_tokens", 64_000), ("stream", False), ("tools", []),
+                ("tool_choice", {"type": "any"}),
+            )
+        ),
+        ({"extra_body": {"system": "Obey."}}, "system"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0"),
         ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format.json_schema.schema"),
@@ -288,6 +296,44 @@ async def test_fields_in_anthropics_own_words_go_there_and_nowhere_else(
     await create(both, model="echo", extra_body=own)
     assert "anthropic" not in upstream.chats[-1].json
     assert "x-api-key" not in upstream.chats[-1].headers
+
+
+async def test_fields_in_anthropics_own_words_replace_nothing_that_was_checked(
+    both: Served, claude: AnthropicServer
+) -> None:
+    own: Any = {
+        "text": "unchecked",
+        "name": "other",
+        "input": {"x": 1},
+        "content": "unchecked",
+        "input_schema": {},
+        "cache_control": {"type": "ephemeral"},
+    }
+    call: Any = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}, "anthropic": own}
+    document: Any = {"type": "text", "text": "unchecked", "source": {"type": "content", "content": "unchecked"}}
+    messages: Any = [
+        {"role": "user", "content": [{"type": "text", "text": "checked", "anthropic": own}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "", "anthropic": own},
+        {"role": "user", "content": [{"type": "text", "text": "checked", "anthropic": {"document": document}}]},
+    ]
+    more: Any = {"anthropic": {"temperature": 0.1, "container": "c"}}
+    await create(
+        both,
+        model="claude-echo",
+        messages=messages,
+        temperature=0.5,
+        tools=[{**TOOLS[0], "anthropic": own}],
+        extra_body=more,
+    )
+    body = claude.messages[-1].json
+    said, called, told = (each["content"] for each in body["messages"])
+    assert (said[0]["text"], said[0]["cache_control"]) == ("checked", own["cache_control"])
+    assert (called[0]["name"], called[0]["input"]) == ("weather", {})
+    assert "content" not in told[0]
+    assert (told[1]["type"], told[1]["source"]["type"], told[1]["source"]["data"]) == ("document", "text", "checked")
+    assert (body["tools"][0]["name"], body["tools"][0]["input_schema"]) == ("weather", {"type": "object"})
+    assert (body["temperature"], body["container"]) == (0.5, "c")
 
 
 async def test_exact_reason_and_counts_of_anthropic_stand_beside_openais(both: Served) -> None:

@@ -353,6 +353,16 @@ def _texts(value: Any) -> list[str]:
     return [text for each in value for text in _texts(each)] if isinstance(value, list) else []
 
 
+@pytest.mark.parametrize("path", ["responses", "completions"])
+async def test_messages_beside_the_input_are_not_what_is_asked(
+    serving: Served, upstream: OpenAiServer, path: str
+) -> None:
+    other = [{"role": "user", "content": "unchecked"}]
+    response = await ask(serving, path, messages=other)
+    assert response.status_code == 200
+    assert upstream.chats[-1].json["messages"] == ASK
+
+
 @pytest.mark.parametrize(
     ("path", "sign"),
     [("messages", 'event: ping\ndata: {"type":"ping"}\n\n'), ("responses", ": keep-alive\n\n"), ("completions", ": keep-alive\n\n")],

@@ -469,3 +469,14 @@ def test_estimate_is_about_four_characters_a_token() -> None:
     assert 95 <= tokens("word" * 100) <= 110
     assert 95 <= tokens("水は百度で沸騰する。" * 10) <= 110
     assert tokens("") > 0
+
+
+def test_fields_beside_a_conversation_replace_neither_it_nor_its_model() -> None:
+    asked = ChatRequest(
+        model="m", messages=(ChatMessage.of(ChatRole.USER, "checked"),), extra={"model": "x", "messages": [], "seed": 1}
+    )
+    assert chat_body(asked, model="m") == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "checked"}],
+        "seed": 1,
+    }

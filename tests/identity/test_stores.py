@@ -21,6 +21,8 @@ from alcove.identity.models import (
     AuditEvent,
     Group,
     GroupChange,
+    KeySecret,
+    KeyTerms,
     LastAdmin,
     Outcome,
     Session,
@@ -348,15 +350,38 @@ async def test_limits_of_keys_and_people_come_back_and_can_be_taken_away(stores:
     known = await stores.keys.by_prefix("aaaaaaaa")
     assert known is not None
     assert (known.key, known.user, known.group) == (its, ada, None)
-    changed = replace(its, limits=NO_LIMITS, scopes=None, allowed_ips=(), old_digest=None, old_until=None, name="n")
-    assert await stores.keys.replace(changed)
+    changed = replace(its, limits=NO_LIMITS, scopes=None, allowed_ips=(), name="n")
+    assert await stores.keys.change_terms(ada.id, its.id, "n", KeyTerms()) == changed
     assert await stores.keys.get(its.id) == changed
     assert (await stores.users.change(ada.id, UserChange(name="A"))).limits == LIMITS  # type: ignore[union-attr]
     assert (await stores.users.change(ada.id, UserChange(limits=NO_LIMITS))).limits == NO_LIMITS  # type: ignore[union-attr]
-    assert not await stores.keys.replace(replace(changed, owner_id=new_id()))
+    assert await stores.keys.change_terms(new_id(), its.id, "x", KeyTerms()) is None
     await stores.keys.revoke(ada.id, its.id, NOW)
-    assert not await stores.keys.replace(changed), "a revoked key stays as it was"
+    assert await stores.keys.change_terms(ada.id, its.id, "x", KeyTerms()) is None, "a revoked key stays as it was"
     assert (await stores.keys.get(its.id)) == replace(changed, revoked_at=NOW)
+
+
+async def test_changes_of_a_keys_terms_and_of_its_secret_leave_each_other_alone(stores: Stores) -> None:
+    ada = user("ada@example.org")
+    await stores.users.add(ada)
+    read = ApiKey(id=new_id(), owner_id=ada.id, name="k", prefix="aaaaaaaa", digest="0" * 64, created_at=NOW)
+    await stores.keys.add(read)
+    secret = KeySecret(digest="1" * 64, rotated_at=NOW, old_digest=read.digest, old_until=NOW)
+    assert await stores.keys.change_secret(read, secret)
+    terms = KeyTerms(expires_at=NOW, limits=LIMITS, scopes=("chat",), allowed_ips=("10.0.0.0/8",))
+    changed = await stores.keys.change_terms(ada.id, read.id, "n", terms)
+    assert changed == replace(
+        read, name="n", expires_at=NOW, limits=LIMITS, scopes=("chat",), allowed_ips=("10.0.0.0/8",), digest="1" * 64,
+        rotated_at=NOW, old_digest=read.digest, old_until=NOW,
+    )  # fmt: skip
+    assert await stores.keys.get(read.id) == changed
+    again = KeySecret(digest="2" * 64, rotated_at=NOW)
+    assert not await stores.keys.change_secret(read, again), "it has another secret by now"
+    assert not await stores.keys.change_secret(replace(changed, owner_id=new_id()), again)
+    assert await stores.keys.change_secret(changed, again)
+    assert await stores.keys.get(read.id) == replace(changed, digest="2" * 64, old_digest=None, old_until=None)
+    await stores.keys.revoke(ada.id, read.id, NOW)
+    assert not await stores.keys.change_secret(replace(changed, digest="2" * 64), secret)
 
 
 async def test_groups_their_members_and_their_keys(stores: Stores) -> None:

@@ -19,7 +19,7 @@ from alcove.identity.models import Actor, GroupChange, IdentitySettings, KeyTerm
 from alcove.identity.scopes import SCOPES, needed_scope
 from alcove.identity.service import Credential
 from alcove.infra.middleware import EdgeSettings
-from alcove.kernel.errors import AlreadyExists, Forbidden, InvalidRequest, NotAuthenticated, NotFound
+from alcove.kernel.errors import AlreadyExists, Conflict, Forbidden, InvalidRequest, NotAuthenticated, NotFound
 from alcove.kernel.pages import PageRequest
 from alcove.kernel.principal import BudgetPeriod, Principal, Role
 
@@ -343,6 +343,35 @@ async def test_the_quick_look_knows_what_was_asked_a_moment_ago_and_nothing_that
     session = await house.identity.sessions.log_in(ada.email, "correct horse battery", ACTOR)
     await authenticator.authenticate(Credential(is_key=False, secret=session.token))
     assert authenticator.known(session.token, "") is None
+
+
+async def test_a_change_of_what_was_read_before_a_rotation_leaves_the_new_secret(house: Any) -> None:
+    ada = await house.add_admin()
+    first = await made(house, ada)
+    second = await house.identity.keys.rotate(ada.id, first.key.id, ACTOR)
+    await house.identity.keys.update(first.key, ACTOR, name="late", terms=KeyTerms())
+    assert await house.identity.keys.recognise(first.secret) is None
+    known = await house.identity.keys.recognise(second.secret)
+    assert (known.key.name, known.key.rotated_at) == ("late", second.key.rotated_at)
+
+
+async def test_of_two_rotations_at_once_one_is_refused(house: Any) -> None:
+    ada = await house.add_admin()
+    first = await made(house, ada)
+    keys = house.identity.keys
+
+    class Late:
+        async def get(self, key_id: str) -> Any:
+            return first.key
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(keys.store, name)
+
+    second = await keys.rotate(ada.id, first.key.id, ACTOR)
+    with pytest.raises(Conflict):
+        await replace(keys, store=Late()).rotate(ada.id, first.key.id, ACTOR, grace_s=60)
+    assert await keys.recognise(second.secret) is not None
+    assert await keys.recognise(first.secret) is None
 
 
 async def test_a_burst_of_requests_asks_the_store_once(house: Any) -> None:

@@ -44,6 +44,11 @@ def native_of(extra: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     return found if isinstance(found, Mapping) else {}
 
 
+def completed(made: Mapping[str, JsonValue], more: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Gives what was made, with what else came along; nothing of what was made is replaced, since that is what was checked."""
+    return {**made, **{key: value for key, value in more.items() if key not in made}}
+
+
 def plain(request: ChatRequest) -> ChatRequest:
     """Gives a request without anything that only Anthropic's protocol has words for, as other servers may see it.
 

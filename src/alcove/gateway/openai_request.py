@@ -100,7 +100,7 @@ def chat_body(request: ChatRequest, *, model: str) -> dict[str, JsonValue]:
     """
     if NATIVE in request.extra:
         request = plain(request)
-    return {"model": model, "messages": [_message_json(each) for each in request.messages], **request.extra}
+    return {**request.extra, "model": model, "messages": [_message_json(each) for each in request.messages]}
 
 
 def _wants_usage(options: JsonValue, *, is_streaming: bool) -> bool:

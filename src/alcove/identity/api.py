@@ -190,7 +190,7 @@ async def update_key(
     return wire.Key.of(changed)
 
 
-@router.post("/keys/{key_id}/rotate", responses=problems(403, 404))
+@router.post("/keys/{key_id}/rotate", responses=problems(403, 404, 409))
 async def rotate_key(
     key_id: str, body: wire.KeyRotate, who: PersonDep, identity: IdentityDep, actor: ActorDep
 ) -> wire.KeyCreated:

@@ -8,8 +8,19 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from alcove.identity.models import ApiKey, Group, GroupChange, KnownKey, User, group_taken
-from alcove.identity.tables import api_keys, before, group_members, group_of, groups, key_of, key_values, user_of, users
+from alcove.identity.models import ApiKey, Group, GroupChange, KeySecret, KeyTerms, KnownKey, User, group_taken
+from alcove.identity.tables import (
+    api_keys,
+    before,
+    group_members,
+    group_of,
+    groups,
+    key_of,
+    key_values,
+    terms_values,
+    user_of,
+    users,
+)
 from alcove.infra.database import Database, UtcDateTime
 from alcove.kernel.pages import Page, PageRequest
 
@@ -49,15 +60,37 @@ class SqlKeyStore:
             row = (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).mappings().one_or_none()
         return None if row is None else key_of(row)
 
-    async def replace(self, key: ApiKey) -> bool:
-        """Keeps a key anew, all but its use and its revocation; tells whether its owner has one of that id that is not revoked."""
-        values = key_values(key)
-        for name in ("id", "owner_id", "prefix", "created_at", "last_used_at", "revoked_at"):
-            del values[name]
-        mine = (api_keys.c.id == key.id, api_keys.c.owner_id == key.owner_id, api_keys.c.revoked_at.is_(None))
+    async def change_terms(self, owner_id: str, key_id: str, name: str, terms: KeyTerms) -> ApiKey | None:
+        """Changes a key's name and terms and nothing else; gives it, or None when its owner has none of that id that is not revoked."""
+        changed = (
+            update(api_keys)
+            .where(api_keys.c.id == key_id, api_keys.c.owner_id == owner_id, api_keys.c.revoked_at.is_(None))
+            .values(name=name, **terms_values(terms))
+        )
         async with self._database.write() as connection:
-            done = await connection.execute(update(api_keys).where(*mine).values(values))
-        return done.rowcount == 1
+            if (await connection.execute(changed)).rowcount != 1:
+                return None
+            row = (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).mappings().one()
+        return key_of(row)
+
+    async def change_secret(self, key: ApiKey, secret: KeySecret) -> bool:
+        """Gives a key another secret; tells whether it was done.
+
+        It is not when the key is revoked or gone, or when its secret is not the one that it had when `key` was read.
+        """
+        unchanged = (api_keys.c.id == key.id, api_keys.c.owner_id == key.owner_id, api_keys.c.digest == key.digest)
+        changed = (
+            update(api_keys)
+            .where(*unchanged, api_keys.c.revoked_at.is_(None))
+            .values(
+                digest=secret.digest,
+                rotated_at=secret.rotated_at,
+                old_digest=secret.old_digest,
+                old_until=secret.old_until,
+            )
+        )
+        async with self._database.write() as connection:
+            return (await connection.execute(changed)).rowcount == 1
 
     async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:
         """Gives a user's keys, the newest first, revoked ones too."""

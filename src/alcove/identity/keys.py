@@ -8,7 +8,7 @@ from alcove.identity.audit import AuditService
 from alcove.identity.cache import CredentialCache
 from alcove.identity.credentials import key_digest, key_prefix, new_key, new_secret
 from alcove.identity.limits import check_within, networks_of
-from alcove.identity.models import Action, Actor, ApiKey, IdentitySettings, KeyTerms, KnownKey, NewKey
+from alcove.identity.models import Action, Actor, ApiKey, IdentitySettings, KeySecret, KeyTerms, KnownKey, NewKey
 from alcove.identity.ports import GroupStore, KeyStore, UserStore
 from alcove.identity.scopes import check_scopes
 from alcove.kernel.clock import Clock
@@ -18,6 +18,7 @@ from alcove.kernel.pages import Page, PageRequest
 from alcove.kernel.principal import Principal
 
 _NO_DIGEST = "0" * 64
+_NOT_GOOD = "There is no such key, or it is revoked."
 _NO_TERMS = KeyTerms()
 
 
@@ -93,16 +94,10 @@ class KeyService:
             NotFound: When it is revoked or gone.
         """
         await self._check(key.owner_id, terms, maker, before=key)
-        changed = replace(
-            key,
-            name=name,
-            expires_at=terms.expires_at,
-            limits=terms.limits,
-            scopes=terms.scopes,
-            allowed_ips=terms.allowed_ips,
-            group_id=terms.group_id,
-        )
-        await self._keep(changed)
+        changed = await self.store.change_terms(key.owner_id, key.id, name, terms)
+        if changed is None:
+            raise NotFound(_NOT_GOOD)
+        self.cache.forget_all()
         await self.audit.record(actor, Action.KEY_UPDATE, f"key:{key.id}")
         return changed
 
@@ -118,6 +113,7 @@ class KeyService:
         Raises:
             InvalidRequest: When the secret before would count for too long.
             NotFound: When the user has no such key, or it is revoked.
+            Conflict: When somebody else rotated it at the same moment.
         """
         most_s = self.settings.max_rotation_grace_s
         if not 0 <= grace_s <= most_s:
@@ -126,16 +122,21 @@ class KeyService:
         key = await self.mine(owner_id, key_id)
         now = self.clock.now()
         secret = new_secret(key.prefix)
-        rotated = replace(
-            key,
+        change = KeySecret(
             digest=key_digest(secret, self.peppers[0]),
             rotated_at=now,
             old_digest=key.digest if grace_s else None,
             old_until=now + timedelta(seconds=grace_s) if grace_s else None,
         )
-        await self._keep(rotated)
+        if not await self.store.change_secret(key, change):
+            if (await self.mine(owner_id, key_id)).revoked_at is not None:
+                raise NotFound(_NOT_GOOD)
+            raise Conflict(
+                "This key was given another secret at the same moment; rotate it again if you did not get that one."
+            )
+        self.cache.forget_all()
         await self.audit.record(actor, Action.KEY_ROTATE, f"key:{key.id} grace_s={grace_s}")
-        return NewKey(key=rotated, secret=secret)
+        return NewKey(key=await self.mine(owner_id, key_id), secret=secret)
 
     async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:
         """Gives a user's keys, the newest first."""
@@ -199,11 +200,6 @@ class KeyService:
         if known is None or not (any(fits) or any(fits_old)):
             return None
         return known if any(fits) else replace(known, is_old=True)
-
-    async def _keep(self, key: ApiKey) -> None:
-        if not await self.store.replace(key):
-            raise NotFound("There is no such key, or it is revoked.")
-        self.cache.forget_all()
 
     async def _check(
         self, owner_id: str, terms: KeyTerms, maker: Principal | None, *, before: ApiKey | None = None

@@ -212,6 +212,23 @@ class KeyTerms:
     group_id: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeySecret:
+    """What a rotation changes of a key.
+
+    Attributes:
+        digest: Of the new secret.
+        rotated_at: When it was made.
+        old_digest: Of the secret before, where that still counts.
+        old_until: Until when it does.
+    """
+
+    digest: str = field(repr=False)
+    rotated_at: datetime
+    old_digest: str | None = field(default=None, repr=False)
+    old_until: datetime | None = None
+
+
 class Action(StrEnum):
     """What the audit table tells of."""
 

@@ -11,6 +11,8 @@ from alcove.identity.models import (
     AuditEvent,
     Group,
     GroupChange,
+    KeySecret,
+    KeyTerms,
     KnownKey,
     KnownSession,
     Session,
@@ -114,8 +116,15 @@ class KeyStore(Protocol):
         """Gives a key, whoever owns it."""
         ...
 
-    async def replace(self, key: ApiKey) -> bool:
-        """Keeps a key anew, all but its use and its revocation; tells whether its owner has one of that id that is not revoked."""
+    async def change_terms(self, owner_id: str, key_id: str, name: str, terms: KeyTerms) -> ApiKey | None:
+        """Changes a key's name and terms and nothing else; gives it, or None when its owner has none of that id that is not revoked."""
+        ...
+
+    async def change_secret(self, key: ApiKey, secret: KeySecret) -> bool:
+        """Gives a key another secret; tells whether it was done.
+
+        It is not when the key is revoked or gone, or when its secret is not the one that it had when `key` was read.
+        """
         ...
 
     async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:

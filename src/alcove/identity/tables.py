@@ -7,7 +7,18 @@ from sqlalchemy.engine import RowMapping
 
 from alcove.identity.cursors import id_of
 from alcove.identity.limits import Limits
-from alcove.identity.models import Action, Actor, ApiKey, AuditEntry, AuditEvent, Group, Outcome, Session, User
+from alcove.identity.models import (
+    Action,
+    Actor,
+    ApiKey,
+    AuditEntry,
+    AuditEvent,
+    Group,
+    KeyTerms,
+    Outcome,
+    Session,
+    User,
+)
 from alcove.infra.database import UtcDateTime, metadata
 from alcove.kernel.pages import PageRequest
 from alcove.kernel.principal import Role
@@ -146,10 +157,18 @@ def key_of(row: RowMapping) -> ApiKey:
 def key_values(key: ApiKey) -> dict[str, object]:
     """Gives a key as a row."""
     values = {column.name: getattr(key, column.name) for column in api_keys.c}
-    values["limits"] = key.limits.to_json()
-    values["scopes"] = None if key.scopes is None else list(key.scopes)
-    values["allowed_ips"] = list(key.allowed_ips) or None
-    return values
+    return values | terms_values(key)
+
+
+def terms_values(terms: ApiKey | KeyTerms) -> dict[str, object]:
+    """Gives what a key may be used for as part of its row."""
+    return {
+        "expires_at": terms.expires_at,
+        "limits": terms.limits.to_json(),
+        "scopes": None if terms.scopes is None else list(terms.scopes),
+        "allowed_ips": list(terms.allowed_ips) or None,
+        "group_id": terms.group_id,
+    }
 
 
 def group_of(row: RowMapping) -> Group:

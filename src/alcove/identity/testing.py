@@ -13,6 +13,8 @@ from alcove.identity.models import (
     AuditEvent,
     Group,
     GroupChange,
+    KeySecret,
+    KeyTerms,
     KnownKey,
     KnownSession,
     LastAdmin,
@@ -180,15 +182,42 @@ class MemoryKeyStore:
         """Gives a key, whoever owns it."""
         return self.tables.keys.get(key_id)
 
-    async def replace(self, key: ApiKey) -> bool:
-        """Keeps a key anew, all but its use and its revocation; tells whether its owner has one of that id that is not revoked."""
-        before = self.tables.keys.get(key.id)
-        if before is None or before.owner_id != key.owner_id or before.revoked_at is not None:
+    async def change_terms(self, owner_id: str, key_id: str, name: str, terms: KeyTerms) -> ApiKey | None:
+        """Changes a key's name and terms and nothing else; gives it, or None when its owner has none of that id that is not revoked."""
+        before = self._good(owner_id, key_id)
+        if before is None:
+            return None
+        self.tables.keys[key_id] = changed = replace(
+            before,
+            name=name,
+            expires_at=terms.expires_at,
+            limits=terms.limits,
+            scopes=terms.scopes,
+            allowed_ips=terms.allowed_ips,
+            group_id=terms.group_id,
+        )
+        return changed
+
+    async def change_secret(self, key: ApiKey, secret: KeySecret) -> bool:
+        """Gives a key another secret; tells whether it was done.
+
+        It is not when the key is revoked or gone, or when its secret is not the one that it had when `key` was read.
+        """
+        before = self._good(key.owner_id, key.id)
+        if before is None or before.digest != key.digest:
             return False
         self.tables.keys[key.id] = replace(
-            key, prefix=before.prefix, created_at=before.created_at, last_used_at=before.last_used_at, revoked_at=None
+            before,
+            digest=secret.digest,
+            rotated_at=secret.rotated_at,
+            old_digest=secret.old_digest,
+            old_until=secret.old_until,
         )
         return True
+
+    def _good(self, owner_id: str, key_id: str) -> ApiKey | None:
+        key = self.tables.keys.get(key_id)
+        return None if key is None or key.owner_id != owner_id or key.revoked_at is not None else key
 
     async def page(self, owner_id: str, page: PageRequest) -> Page[ApiKey]:
         """Gives a user's keys, the newest first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pydantic_core
 
-from alcove.gateway.native import DOCUMENT, NATIVE, THINKING_BLOCKS, native_of
+from alcove.gateway.native import DOCUMENT, NATIVE, THINKING_BLOCKS, completed, native_of
 from alcove.kernel.chat import (
     ChatMessage,
     ChatRole,
@@ -98,7 +98,7 @@ def _block(part: ContentPart, path: str) -> Block | None:
         case TextPart():
             return _text(part) if part.text else None
         case ImagePart():
-            return {"type": "image", "source": _image_source(part.url, path), **_rest(part.extra)}
+            return completed({"type": "image", "source": _image_source(part.url, path)}, _rest(part.extra))
         case OtherPart():
             return _other(part.data, path)
 
@@ -107,8 +107,8 @@ def _text(part: TextPart) -> Block:
     document = native_of(part.extra).get(DOCUMENT)
     source = document.get("source") if isinstance(document, Mapping) else None
     if isinstance(document, Mapping) and isinstance(source, Mapping):
-        return {**document, "source": {**source, "data": part.text}}
-    return {"type": "text", "text": part.text, **_rest(part.extra)}
+        return {**document, "type": "document", "source": {**source, "type": "text", "data": part.text}}
+    return completed({"type": "text", "text": part.text}, _rest(part.extra))
 
 
 def _rest(extra: Mapping[str, JsonValue]) -> Block:
@@ -152,7 +152,7 @@ def _document(data: Mapping[str, JsonValue], path: str) -> Block:
     block: Block = {"type": "document", "source": source}
     if NATIVE not in data and isinstance(file.get("filename"), str):
         block["title"] = file["filename"]
-    return {**block, **native}
+    return completed(block, native)
 
 
 def _signed(extra: Mapping[str, JsonValue]) -> list[Block]:
@@ -176,15 +176,15 @@ def _tool_use(call: ToolCall, path: str) -> Block:
         arguments = call.arguments
     if not isinstance(arguments, dict):
         arguments = {"arguments": arguments}  # what a model wrote that is no object, kept readable
-    rest = native_of(call.extra)
-    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": arguments, **rest}
+    made: Block = {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": arguments}
+    return completed(made, native_of(call.extra))
 
 
 def _tool_result(message: ChatMessage, blocks: list[Block]) -> Block:
     result: Block = {"type": "tool_result", "tool_use_id": _id(message.tool_call_id or "")}
     if blocks:
         result["content"] = _short(blocks)
-    return {**result, **native_of(message.extra)}
+    return completed(result, {key: value for key, value in native_of(message.extra).items() if key != "content"})
 
 
 def _id(call_id: str) -> str:

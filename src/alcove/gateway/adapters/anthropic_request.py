@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from alcove.gateway.adapters.anthropic_content import AnthropicMessages
 from alcove.gateway.adapters.anthropic_thinking import ModelTraits, apply_thinking
-from alcove.gateway.native import BETA, NATIVE, native_of
+from alcove.gateway.native import BETA, NATIVE, completed, native_of
 from alcove.kernel.chat import ChatRequest, JsonValue
 from alcove.kernel.errors import FieldError, InvalidRequest
 
@@ -28,6 +28,7 @@ _WITHOUT_COUNTERPART = frozenset(
         "stream_options", "web_search_options", "functions", "function_call", "moderation",
     }
 )  # fmt: skip
+_DECIDED_HERE = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
 _BETA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _BETA_RULE = "must be a list of names of beta features"
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
@@ -62,10 +63,11 @@ def message_body(request: ChatRequest, *, model: str, traits: ModelTraits) -> di
     user_id = _user_id(extra)
     if user_id is not None:
         body["metadata"] = {"user_id": user_id}
-    body.update(
-        {key: value for key, value in extra.items() if key not in _TRANSLATED and key not in _WITHOUT_COUNTERPART}
-    )
-    body.update({key: value for key, value in native.items() if key != BETA})
+    own = {key: value for key, value in native.items() if key != BETA}
+    rest = {key: value for key, value in extra.items() if key not in _TRANSLATED and key not in _WITHOUT_COUNTERPART}
+    _check_undecided(own, f"{NATIVE}.")
+    _check_undecided(rest, "")
+    body = completed(body, {**rest, **own})
     _output(body, extra)
     apply_thinking(body, extra.get("reasoning_effort"), traits, has_max_tokens=_asked_max(extra) is not None)
     return body
@@ -88,6 +90,15 @@ def beta_of(request: ChatRequest) -> str:
             raise _refusal(f"{NATIVE}.{BETA}", _BETA_RULE)
         found.append(each)
     return ",".join(found)
+
+
+def _check_undecided(fields: Mapping[str, JsonValue], beginning: str) -> None:
+    """Refuses fields under another name for what was checked: which model answers, to what, at what length, with which tools."""
+    for key in fields:
+        if key in _DECIDED_HERE:
+            raise _refusal(
+                f"{beginning}{key}", "cannot be set in this place; use the field that chat completions has for it"
+            )
 
 
 def _asked_max(extra: Mapping[str, JsonValue]) -> JsonValue:
@@ -142,7 +153,7 @@ def _tool(tool: JsonValue, path: str) -> JsonValue:
         if isinstance(function.get("strict"), bool):
             made["strict"] = function["strict"]
         rest = {key: value for key, value in tool.items() if key not in {"type", "function", NATIVE}}
-        return {**made, **rest, **native_of(tool)}
+        return completed(made, {**rest, **native_of(tool)})
     if isinstance(tool.get("custom"), Mapping):
         raise _refusal(path, "Anthropic's models have no tools of free text; use a tool of type 'function'")
     return tool

@@ -16,7 +16,7 @@ from alcove.gateway.faces.fields import (
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue
 
 _READ = (
-    "model", "prompt", "stream", "stream_options", "suffix", "echo", "n", "best_of", "logprobs", "collections",
+    "model", "messages", "prompt", "stream", "stream_options", "suffix", "echo", "n", "best_of", "logprobs", "collections",
 )  # fmt: skip
 
 

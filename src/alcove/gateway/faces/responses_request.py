@@ -35,7 +35,7 @@ _NOT_KEPT = {
     "prompt": "prompts are not kept here; send `instructions` and `input`",
 }
 _READ = (
-    "model", "input", "instructions", "stream", "stream_options", "store", "include", "background", "tools", "tool_choice", "text",
+    "model", "messages", "input", "instructions", "stream", "stream_options", "store", "include", "background", "tools", "tool_choice", "text",
     "reasoning", "max_output_tokens", "max_tool_calls", "top_logprobs", "metadata", "truncation", "collections", *_NOT_KEPT,
 )  # fmt: skip
 _ECHOED = (

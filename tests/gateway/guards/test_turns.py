@@ -33,6 +33,7 @@ from alcove.kernel.principal import Allowance, Principal
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import ListTraceSink
 from alcove.kernel.turn import Turn, ask
+from tests.gateway.guards.fakes import KnownNames
 from tests.kernel.fakes import DONE, FakeModel, HeldBackground, OneModel, question
 
 MAIL, KEY = "ada@a.org", "sk-proj-abcdefghijklmnopqrstuv1234"
@@ -99,7 +100,7 @@ async def guards(*settings: dict[str, object], models: dict[str, tuple[str, ...]
     chosen = GuardSettings(
         guardrails=tuple(GuardrailSettings.model_validate(each) for each in settings), models=models or {}
     )
-    directory = GuardDirectory(chosen, MemoryGuards(), (ConfiguredGuards(chosen.models),), FakeClock())
+    directory = GuardDirectory(chosen, MemoryGuards(), (ConfiguredGuards(chosen.models, KnownNames()),), FakeClock())
     await directory.load()
     return GuardrailFilter(directory)
 

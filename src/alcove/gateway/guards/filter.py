@@ -214,4 +214,6 @@ class _Windows:
 
 def _ids(turn: Turn) -> set[str]:
     """Gives the id that the client sent, which may be another name, and the model's own."""
-    return {turn.request.model} if turn.model is None else {turn.request.model, turn.model.info.id}
+    if turn.model is None:
+        return {turn.request.model}
+    return {turn.request.model, turn.model.info.id, *turn.model.info.aliases}

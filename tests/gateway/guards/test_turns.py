@@ -353,3 +353,11 @@ async def test_another_name_of_a_model_does_not_go_around_its_guardrails(ada: Pr
     with pytest.raises(ContentBlocked):
         async for _ in runner.stream(runner.open(question("bomb", model="alias"), ada)):
             pass
+
+
+async def test_the_guardrails_of_a_model_hold_for_those_that_have_it_answer(ada: Principal):
+    guard = await guards({**NO_BOMBS, "is_always_on": False}, models={"real": ("bombs",)})
+    asks = Asks(Echo(), ModelInfo(id="knowledge/x", is_composite=True, asks=("real",)))
+    assert isinstance((await run(asks, guard, question("bomb"), ada)).error, ContentBlocked)
+    other = Asks(Echo(), ModelInfo(id="knowledge/x", is_composite=True, asks=("other",)))
+    assert (await run(other, guard, question("bomb"), ada)).error is None

@@ -213,7 +213,8 @@ class _Windows:
 
 
 def _ids(turn: Turn) -> set[str]:
-    """Gives the id that the client sent, which may be another name, and the model's own."""
+    """Gives the id that the client sent, which may be another name, the model's own, and those of the models it asks."""
     if turn.model is None:
         return {turn.request.model}
-    return {turn.request.model, turn.model.info.id, *turn.model.info.aliases}
+    info = turn.model.info
+    return {turn.request.model, info.id, *info.aliases, *info.asks}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from alcove.gateway.guards.directory import ConfiguredGuards
 from alcove.gateway.models import (
     Deployment,
     DeploymentCreate,
@@ -30,7 +31,7 @@ from alcove.gateway.routing.models import (
     ModelGroupSettings,
 )
 from alcove.gateway.routing.options import DeploymentOptions, HealthCheck
-from alcove.gateway.routing.policies import RoutedCaching, RoutedGuards, RoutedPolicies
+from alcove.gateway.routing.policies import RoutedCaching, RoutedGuards, RoutedNames, RoutedPolicies
 from alcove.gateway.routing.ports import ModelGroupStore
 from alcove.gateway.routing.store import SqlModelGroupStore
 from alcove.gateway.store import SqlDeploymentStore
@@ -295,6 +296,29 @@ async def test_what_is_said_of_a_model_holds_for_all_who_may_answer(root: Princi
         assert guards.of("more") == ("x", "a", "b")
         await gateway.groups.update(made.id, patch(guards=[]), root)
         assert guards.of("more") == ("a", "b")
+
+
+@pytest.mark.parametrize("pattern", ["one/*", "one/small", "small"])
+async def test_a_models_guardrails_are_on_by_any_of_its_names(pattern: str) -> None:
+    named = tuple(
+        DeploymentSettings(name=name, base_url="http://127.0.0.1:9/v1", models=("small", "big"))
+        for name in ("one", "two")
+    )
+    groups = tuple(
+        ModelGroupSettings.model_validate(each)
+        for each in (
+            {"id": "fast", "aliases": ["quick"], "members": [{"deployment": "one", "model": "small"}]},
+            {"id": "safe", "members": [{"deployment": "two", "model": "big"}], "fallbacks": {"on_error": ["fast"]}},
+            {"id": "other", "members": [{"deployment": "two", "model": "big"}]},
+        )
+    )
+    settings = GatewaySettings(deployments=named, model_groups=groups, ollama_discovery=False)
+    async with open_gateway(settings) as gateway:
+        guards = ConfiguredGuards({pattern: ("ban",)}, RoutedNames(RoutedPolicies(gateway.router)))
+        for model_id in ("small", "one/small", "fast", "quick", "safe"):
+            assert guards.of(model_id) == ("ban",), model_id
+        for model_id in ("other", "two/big", "alcove/reader", "nothing"):
+            assert guards.of(model_id) == (), model_id
 
 
 # Metrics

@@ -280,6 +280,9 @@ async def test_each_person_has_the_models_of_their_own_collections(house: House,
             await house.ask(bob, QUESTION, model=given)
     info = await house.catalogue.model_info("knowledge/PAPERS", ada)
     assert info.id == "knowledge/Papers"
+    assert (await house.catalogue.chat_model("knowledge/Papers", ada)).info.asks == ("small",)
+    house.catalogue.default_model = "knowledge/Papers"
+    assert (await house.catalogue.chat_model("knowledge/Papers", ada)).info.asks == ("knowledge/Papers",)
     assert info.is_composite
     assert not info.is_generative
 

@@ -147,3 +147,52 @@ async def test_bad_guardrails_are_told_why(scene: Scene, body: dict[str, object]
     answer = await scene.api("root").post("/api/v1/guardrails", json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"]
+
+
+FOUND = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "The Falcon"}]}
+DOCUMENT = {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "The Falcon"}]}}
+CALLED = {"type": "tool_use", "id": "c", "name": "look", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "c", "content": [FOUND]}
+
+
+@pytest.mark.parametrize("action", ["refuse", "mask"])
+async def test_a_guardrail_of_a_deployment_holds_for_every_name_and_every_kind_of_content(tmp_path: Path, action: str):
+    rule = {"kind": "block", "words": ["Falcon"], "action": action}
+    async with OpenAiServer() as upstream:
+        gateway = {
+            "ollama_discovery": False,
+            "deployments": [{"name": "up", "base_url": upstream.base_url, "models": ["echo"]}],
+            "model_groups": [{"id": "fast", "members": [{"deployment": "up", "model": "echo"}]}],
+            "connect_timeout_s": 20,
+        }
+        guards = {"guardrails": [{"name": "ban", "rule": rule}], "models": {"up/*": ["ban"]}}
+        async with open_place(tmp_path, gateway=gateway, guards=guards) as place:
+            scene = Scene(place, upstream)
+            await scene.add("ann")
+            ann = scene.api("ann")
+            assert (await ann.post("/api/v1/knowledge/collections", json={"name": "Papers"})).status_code == 201
+            texts = [{"role": "user", "content": "The Falcon"}]
+            chats = [
+                {"model": each, "messages": texts}
+                for each in ("up/echo", "echo", "fast", "default", "knowledge/Papers")
+            ]
+            parts = [[FOUND], [DOCUMENT]]
+            messages = [[{"role": "user", "content": [{"type": "text", "text": "?"}, *each]}] for each in parts]
+            messages.append(
+                [
+                    {"role": "user", "content": "?"},
+                    {"role": "assistant", "content": [CALLED]},
+                    {"role": "user", "content": [RESULT]},
+                ]
+            )
+            refusal = {"role": "assistant", "content": [{"type": "refusal", "refusal": "The Falcon"}]}
+            asked = [
+                *(("/v1/chat/completions", each) for each in chats),
+                *(("/v1/messages", {"model": "echo", "max_tokens": 9, "messages": each}) for each in messages),
+                ("/v1/responses", {"model": "echo", "input": [refusal, {"role": "user", "content": "?"}]}),
+            ]
+            for path, body in asked:
+                answer = await ann.post(path, json=body)
+                assert answer.status_code == (400 if action == "refuse" else 200), (path, body, answer.text)
+            assert len(upstream.chats) == (0 if action == "refuse" else len(asked))
+            assert not any(b"Falcon" in each.body for each in upstream.chats)

@@ -38,6 +38,7 @@ class ModelInfo:
         capabilities: Words such as `tools`, `vision`, `reasoning`.
         aliases: Other ids under which it is found.
         access_groups: Groups of models it belongs to; allowances name them as `@name`.
+        asks: Ids of the models that a composite one asks; what is on for them is on for it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class ModelInfo:
     capabilities: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     access_groups: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
 
 CacheKind = Literal["", "exact", "semantic"]

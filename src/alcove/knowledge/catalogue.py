@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from alcove.kernel.chat import ChatRequest, Delta, Source
 from alcove.kernel.errors import Unavailable
@@ -19,13 +20,29 @@ from alcove.knowledge.service import CollectionService
 PREFIX = "knowledge/"
 
 
+class Models(ModelCatalogue, Protocol):
+    """Finds models by id, and knows the default one."""
+
+    async def default_chat_model(self, principal: Principal) -> str:
+        """Gives the id of the model that answers where none is chosen."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CollectionModel:
-    """A `Model` that searches its collection and has the house's default model answer from what was found."""
+    """A `Model` that searches its collection and has the house's default model answer from what was found.
+
+    Attributes:
+        collection: The collection.
+        search: Finds passages.
+        models: Finds the model that answers.
+        base: Its id.
+    """
 
     collection: CollectionRecord
     search: TurnSearch
     models: ModelCatalogue
+    base: str = DEFAULT_MODEL
 
     @property
     def info(self) -> ModelInfo:
@@ -38,6 +55,7 @@ class CollectionModel:
             is_generative=False,
             is_composite=True,
             reads_sources=True,
+            asks=(self.base,),
         )
 
     async def stream(self, request: ChatRequest, context: CallContext) -> AsyncGenerator[Delta, None]:
@@ -46,7 +64,7 @@ class CollectionModel:
         Raises:
             Unavailable: When the default model is itself one that asks the default model.
         """
-        base = await self.models.chat_model(DEFAULT_MODEL, context.principal)
+        base = await self.models.chat_model(self.base, context.principal)
         if base.info.is_composite:
             detail = (
                 f"{self.info.id!r} has the default model answer, and that is set to {base.info.id!r}, which only asks other models "
@@ -74,7 +92,7 @@ class CollectionModels:
 
     collections: CollectionService
     search: TurnSearch
-    models: ModelCatalogue
+    models: Models
 
     async def list_models(self, principal: Principal) -> Sequence[ModelInfo]:
         """Lists this person's collections as models."""
@@ -88,7 +106,9 @@ class CollectionModels:
         page = await self.collections.page(
             principal, CollectionKind.COLLECTION, PageRequest(), name=model_id.removeprefix(PREFIX)
         )
-        return self._model(page.items[0]) if page.items else None
+        if not page.items:
+            return None
+        return replace(self._model(page.items[0]), base=await self.models.default_chat_model(principal))
 
     async def find_embedding_model(self, model_id: str, principal: Principal) -> EmbeddingModel | None:  # noqa: ARG002
         """Gives None: collections embed nothing for others."""

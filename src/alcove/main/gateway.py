@@ -37,7 +37,7 @@ from alcove.gateway.routing.circuit import CircuitLimits
 from alcove.gateway.routing.estimate import RoutedEstimate
 from alcove.gateway.routing.groups import GroupDirectory
 from alcove.gateway.routing.metrics import RoutingCollector
-from alcove.gateway.routing.policies import RoutedCaching, RoutedGuards, RoutedPolicies
+from alcove.gateway.routing.policies import RoutedCaching, RoutedGuards, RoutedNames, RoutedPolicies
 from alcove.gateway.routing.routed import RoutedModels
 from alcove.gateway.routing.router import PoolRouter
 from alcove.gateway.routing.service import ModelGroupService, RoutingStanding
@@ -222,7 +222,8 @@ def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
 
 async def _open_guards(ground: Ground, store: SqlGuardStore, policies: RoutedPolicies) -> GuardrailFilter:
     options = ground.settings.guards
-    directory = GuardDirectory(options, store, (RoutedGuards(policies), ConfiguredGuards(options.models)), ground.clock)
+    configured = ConfiguredGuards(options.models, RoutedNames(policies))
+    directory = GuardDirectory(options, store, (RoutedGuards(policies), configured), ground.clock)
     await directory.load()
     ground.workers.start(directory.run, "guardrails")
     found = GuardrailFilter(directory)

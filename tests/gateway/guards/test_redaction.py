@@ -17,6 +17,8 @@ from alcove.kernel.chat import (
     ChatRole,
     Citation,
     Delta,
+    JsonValue,
+    OtherPart,
     Source,
     ToolCall,
     ToolCallDelta,
@@ -117,13 +119,20 @@ async def test_values_in_arguments_of_tools_are_json_again():
 
 
 async def test_everything_that_goes_to_a_model_is_hidden():
-    call = ToolCall(id="c", name="mail", arguments=json.dumps({"to": "ada@a.org", "n": 1, "key": KEY}))
+    arguments = json.dumps({"to": "ada@a.org", "n": 1, "key": KEY, "ada@a.org": 1})
+    call = ToolCall(id="c", name="mail", arguments=arguments, extra={"note": "ada@a.org"})
+    parts: list[dict[str, JsonValue]] = [
+        {"type": "search_result", "title": "ada@a.org", "content": [{"type": "text", "text": "ada@a.org"}]},
+        {"type": "document", "source": {"type": "content", "content": "ada@a.org"}},
+        {"type": "refusal", "refusal": f"no, {KEY}"},
+    ]
     source = Source(number=1, text="Write to ada@a.org.", document_id="d", document="ada@a.org.txt", collection_id="c", collection="c", chunk_index=0, score=1)  # fmt: skip
     request = ChatRequest(
         model="m",
         messages=(
             ChatMessage(role=ChatRole.ASSISTANT, tool_calls=(call,), reasoning="ada@a.org", name="ada@a.org"),
             ChatMessage.of(ChatRole.TOOL, f"sent {KEY}"),
+            ChatMessage(role=ChatRole.USER, content=tuple(OtherPart(data=each) for each in parts)),
         ),
         sources=(source,),
         extra={"user": "ada@a.org", "tools": [{"type": "function", "function": {"description": "ada@a.org"}}]},

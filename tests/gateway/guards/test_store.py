@@ -18,6 +18,7 @@ from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import AlreadyExists, Conflict, NotFound
 from alcove.kernel.principal import Principal
 from tests.gateway.conftest import ListAudit
+from tests.gateway.guards.fakes import KnownNames
 
 WORDS = {"kind": "block", "words": ["bomb"], "action": "mask", "looks_at": ["input"]}
 
@@ -25,7 +26,7 @@ WORDS = {"kind": "block", "words": ["bomb"], "action": "mask", "looks_at": ["inp
 async def service(database: Database) -> GuardService:
     store, clock = SqlGuardStore(database), FakeClock()
     fixed = GuardrailSettings.model_validate({"name": "house", "rule": {"kind": "redact", "finds": ["email"]}})
-    directory = GuardDirectory(GuardSettings(guardrails=(fixed,)), store, (ConfiguredGuards({}),), clock)
+    directory = GuardDirectory(GuardSettings(guardrails=(fixed,)), store, (ConfiguredGuards({}, KnownNames()),), clock)
     await directory.load()
     return GuardService(directory=directory, store=store, audit=ListAudit(), clock=clock)
 

@@ -4,13 +4,27 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from alcove.gateway.guards.directory import ConfiguredGuards, GuardDirectory, GuardMissing
 from alcove.gateway.guards.filter import GuardrailFilter
 from alcove.gateway.guards.models import Guardrail, GuardrailSettings, GuardSettings
-from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, Delta, ImagePart, Source, ToolCallDelta, Usage
+from alcove.kernel.chat import (
+    ChatMessage,
+    ChatRequest,
+    ChatRole,
+    Delta,
+    ImagePart,
+    JsonValue,
+    OtherPart,
+    Source,
+    TextPart,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import ContentBlocked, UpstreamError
 from alcove.kernel.filters import BaseFilter, RequestHead
@@ -19,6 +33,7 @@ from alcove.kernel.principal import Allowance, Principal
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import ListTraceSink
 from alcove.kernel.turn import Turn, ask
+from tests.gateway.guards.fakes import KnownNames
 from tests.kernel.fakes import DONE, FakeModel, HeldBackground, OneModel, question
 
 MAIL, KEY = "ada@a.org", "sk-proj-abcdefghijklmnopqrstuv1234"
@@ -85,7 +100,7 @@ async def guards(*settings: dict[str, object], models: dict[str, tuple[str, ...]
     chosen = GuardSettings(
         guardrails=tuple(GuardrailSettings.model_validate(each) for each in settings), models=models or {}
     )
-    directory = GuardDirectory(chosen, MemoryGuards(), (ConfiguredGuards(chosen.models),), FakeClock())
+    directory = GuardDirectory(chosen, MemoryGuards(), (ConfiguredGuards(chosen.models, KnownNames()),), FakeClock())
     await directory.load()
     return GuardrailFilter(directory)
 
@@ -174,6 +189,70 @@ async def test_a_banned_word_is_found_wherever_it_stands(request_: ChatRequest, 
     assert isinstance(done.error, ContentBlocked)
 
 
+def with_part(data: dict[str, JsonValue], role: ChatRole = ChatRole.USER) -> ChatRequest:
+    return ChatRequest(model="small", messages=(ChatMessage(role=role, content=(OtherPart(data=data),)),))
+
+
+def with_call(**more: Any) -> ChatRequest:
+    call = ToolCall(**{"id": "c", "name": "look", "arguments": "{}", **more})
+    return ChatRequest(model="small", messages=(ChatMessage(role=ChatRole.ASSISTANT, tool_calls=(call,)),))
+
+
+def with_tool(properties: dict[str, JsonValue]) -> ChatRequest:
+    function = {"name": "f", "parameters": {"type": "object", "properties": properties}}
+    return question("?", extra={"tools": [{"type": "function", "function": function}]})
+
+
+FOUND = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "a bomb"}]}
+TITLED = TextPart(text="x", extra={"anthropic": {"document": {"title": "a bomb"}}})
+
+
+@pytest.mark.parametrize("request_", [
+    with_part(FOUND),
+    with_part(FOUND, ChatRole.TOOL),
+    with_part({"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "a bomb"}]}}),
+    with_part({"type": "document", "source": {"type": "text", "data": "bomb"}}),
+    with_part({"type": "document", "title": "a bomb", "source": {"type": "base64", "data": "AAAA"}}),
+    with_part({"type": "refusal", "refusal": "a bomb"}, ChatRole.ASSISTANT),
+    with_part({"type": "file", "file": {"filename": "bomb.pdf", "file_data": "data:application/pdf;base64,AAAA"}}),
+    with_part({"type": "server_tool_use", "input": {"bomb": 1}}, ChatRole.ASSISTANT),
+    ChatRequest(model="small", messages=(ChatMessage(role=ChatRole.USER, content=(TITLED,)),)),
+    with_call(name="bomb"),
+    with_call(extra={"note": {"said": "bomb"}}),
+    with_call(arguments=r'{"what": "a \u0062omb"}'),
+    with_call(arguments=r'{"\u0062omb": 1}'),
+    with_tool({"bomb": {"type": "string"}}),
+])  # fmt: skip
+async def test_a_banned_word_is_found_in_parts_and_calls_of_every_kind(request_: ChatRequest, ada: Principal):
+    refused = await run(Echo(), await guards(NO_BOMBS), request_, ada)
+    assert isinstance(refused.error, ContentBlocked)
+    masks = {**NO_BOMBS, "rule": {"kind": "block", "words": ["bomb"], "action": "mask"}}
+    model = Echo()
+    masked = await run(model, await guards(masks), request_, ada)
+    assert masked.error is None
+    assert "omb" not in repr(model.requests)
+    assert "███" in repr(model.requests)
+
+
+@pytest.mark.parametrize("request_", [
+    with_part({"type": "file", "file": {"file_data": "data:application/pdf;base64,/bomb/AAA"}}),
+    with_part({"type": "input_audio", "input_audio": {"data": "/bomb/AAA", "format": "wav"}}),
+    with_part({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "/bomb/AAA"}}),
+])  # fmt: skip
+async def test_bytes_are_not_read_as_words(request_: ChatRequest, ada: Principal):
+    model = Echo()
+    done = await run(model, await guards(NO_BOMBS), request_, ada)
+    assert done.error is None
+    assert model.requests[0].messages == request_.messages
+
+
+async def test_the_words_of_the_protocol_are_not_banned(ada: Principal):
+    words = {**NO_BOMBS, "rule": {"kind": "block", "words": ["properties", "search_result", "tools"]}}
+    request = with_tool({"town": {"type": "string"}})
+    asked = replace(request, messages=(*request.messages, *with_part(FOUND).messages))
+    assert (await run(Echo(), await guards(words), asked, ada)).error is None
+
+
 async def test_a_word_in_an_answer_ends_it_before_it_leaves_and_stops_the_model(ada: Principal):
     pieces = ["Take ", "a b", "om", "b", " and ", "go"] + ["on and on "] * 100
     model = FakeModel(deltas=[*(Delta(content=each) for each in pieces), DONE])
@@ -217,6 +296,17 @@ async def test_prompts_over_a_limit_are_refused(limits: dict[str, int], told: st
     done = await run(Echo(), guard, ChatRequest(model="small", messages=(message,)), ada)
     assert isinstance(done.error, ContentBlocked) is (told is not None)
     assert told is None or told in str(done.error)
+
+
+@pytest.mark.parametrize("request_", [
+    with_part({"type": "document", "source": {"type": "text", "data": "x" * 99}}),
+    question("?", extra={"tools": [{"type": "function", "function": {"description": "x" * 99}}]}),
+    question("?", extra={"response_format": {"json_schema": {"schema": {"description": "x" * 99}}}}),
+    ChatRequest(model="small", messages=(ChatMessage(role=ChatRole.ASSISTANT, reasoning="x" * 99),)),
+])  # fmt: skip
+async def test_every_text_of_a_prompt_counts_towards_its_limit(request_: ChatRequest, ada: Principal):
+    guard = await guards({"name": "size", "rule": {"kind": "limit_prompt", "max_characters": 98}, "is_always_on": True})
+    assert isinstance((await run(Echo(), guard, request_, ada)).error, ContentBlocked)
 
 
 def head(who: Principal, model: str = "small") -> RequestHead:
@@ -263,3 +353,11 @@ async def test_another_name_of_a_model_does_not_go_around_its_guardrails(ada: Pr
     with pytest.raises(ContentBlocked):
         async for _ in runner.stream(runner.open(question("bomb", model="alias"), ada)):
             pass
+
+
+async def test_the_guardrails_of_a_model_hold_for_those_that_have_it_answer(ada: Principal):
+    guard = await guards({**NO_BOMBS, "is_always_on": False}, models={"real": ("bombs",)})
+    asks = Asks(Echo(), ModelInfo(id="knowledge/x", is_composite=True, asks=("real",)))
+    assert isinstance((await run(asks, guard, question("bomb"), ada)).error, ContentBlocked)
+    other = Asks(Echo(), ModelInfo(id="knowledge/x", is_composite=True, asks=("other",)))
+    assert (await run(other, guard, question("bomb"), ada)).error is None

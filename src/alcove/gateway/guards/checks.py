@@ -1,14 +1,15 @@
 """Rules made ready for use: what they find in a text, and what they say."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from alcove.gateway.guards.detectors import findings
 from alcove.gateway.guards.models import BlockRule, Direction, Guardrail, LimitRule, RedactRule
 from alcove.gateway.guards.patterns import Pattern, compiled, of_words, whole_words
 from alcove.gateway.guards.redaction import Vault
+from alcove.gateway.guards.texts import rewritten, texts_of, within_arguments
 from alcove.gateway.guards.window import Span, Window
-from alcove.kernel.chat import ChatRequest, ImagePart, JsonValue, TextPart
+from alcove.kernel.chat import ChatRequest, ImagePart
 from alcove.kernel.errors import ContentBlocked
 
 MASK = "███"
@@ -103,13 +104,18 @@ def masked(text: str, guard: Guard) -> str:
     return window.push(text, is_last=True)
 
 
+def masked_request(request: ChatRequest, guard: Guard) -> ChatRequest:
+    """Gives a request with masks in all its texts; in arguments of tool calls both as they read and as they stand."""
+
+    def mask(text: str) -> str:
+        return masked(text, guard)
+
+    return rewritten(request, mask, lambda text: mask(within_arguments(text, mask)))
+
+
 def over_limit(rule: LimitRule, request: ChatRequest) -> str:
     """Tells which limit a request is over, in words; empty for none."""
-    texts = [
-        text
-        for message in request.messages
-        for text in (message.text, *(each.arguments for each in message.tool_calls))
-    ]
+    texts = texts_of(request)
     images = sum(isinstance(part, ImagePart) for message in request.messages for part in message.content)
     tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) // _BYTES_PER_TOKEN
     measured = (
@@ -122,30 +128,3 @@ def over_limit(rule: LimitRule, request: ChatRequest) -> str:
         (f"{size:,} {unit}, {most:,} are allowed" for size, most, unit in measured if most is not None and size > most),
         "",
     )
-
-
-def texts_of(request: ChatRequest) -> Iterator[str]:
-    """Gives every text of a request that a client wrote: messages, tool calls and results, tools, all other fields."""
-    for message in request.messages:
-        for part in message.content:
-            if isinstance(part, TextPart):
-                yield part.text
-        for call in message.tool_calls:
-            yield call.arguments
-        if message.reasoning:
-            yield message.reasoning
-        if message.name:
-            yield message.name
-        yield from _strings(message.extra)
-    yield from _strings(request.extra)
-
-
-def _strings(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _strings(each)
-    elif isinstance(value, Sequence):
-        for each in value:
-            yield from _strings(each)

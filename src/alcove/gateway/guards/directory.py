@@ -7,7 +7,7 @@ import anyio
 
 from alcove.gateway.guards.checks import Guard
 from alcove.gateway.guards.models import Guardrail, GuardSettings, GuardSource
-from alcove.gateway.guards.ports import GuardPolicies, GuardStore
+from alcove.gateway.guards.ports import GuardPolicies, GuardStore, ModelNames
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import Unavailable
 from alcove.kernel.principal import Principal
@@ -22,15 +22,27 @@ class GuardMissing(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredGuards:
-    """The guardrails that the settings give to models."""
+    """The guardrails that the settings give to models.
+
+    Attributes:
+        models: Names of guardrails by the pattern of the models that they are for.
+        names: Knows under which other names a model goes.
+    """
 
     models: dict[str, tuple[str, ...]]
+    names: ModelNames
 
     def of(self, model_id: str) -> tuple[str, ...]:
-        """Gives the names of a model's guardrails."""
+        """Gives the names of a model's guardrails: those of any of its names."""
         if not self.models:
             return ()
-        return tuple(name for pattern, names in self.models.items() if _fits(pattern, model_id) for name in names)
+        ids = (model_id, *self.names.of(model_id))
+        return tuple(
+            name
+            for pattern, guards in self.models.items()
+            if any(_fits(pattern, each) for each in ids)
+            for name in guards
+        )
 
 
 @dataclass(slots=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
 
-from alcove.gateway.guards.checks import Guard, masked, over_limit, texts_of
+from alcove.gateway.guards.checks import Guard, masked_request, over_limit
 from alcove.gateway.guards.directory import GuardDirectory
 from alcove.gateway.guards.models import BlockRule, Direction, LimitRule, RedactRule
 from alcove.gateway.guards.redaction import Redactor, Vault
+from alcove.gateway.guards.texts import readings_of
 from alcove.gateway.guards.window import Hit, Window
-from alcove.kernel.chat import ChatRequest, Delta, JsonValue, TextPart, ToolCallDelta
+from alcove.kernel.chat import Delta, JsonValue, ToolCallDelta
 from alcove.kernel.filters import BaseFilter, RequestHead
 from alcove.kernel.trace import Level, ObservationKind
 from alcove.kernel.turn import Turn
@@ -90,7 +91,7 @@ class GuardrailFilter(BaseFilter):
     async def _check_input(self, turn: Turn, guard: Guard) -> None:
         rule = guard.rule
         assert isinstance(rule, BlockRule)  # noqa: S101  the caller's match
-        texts = list(texts_of(turn.request))
+        texts = readings_of(turn.request)
         if sum(map(len, texts)) > _IN_THREAD:
             found = await anyio.to_thread.run_sync(lambda: sum(len(guard.spans(text)) for text in texts))
         else:
@@ -100,7 +101,7 @@ class GuardrailFilter(BaseFilter):
         if rule.action == "refuse":
             self._note(turn, guard, "refuse", {"matches": found}, level=Level.WARNING)
             raise guard.refusal("request")
-        turn.request = _masked(turn.request, guard)
+        turn.request = masked_request(turn.request, guard)
         self._note(turn, guard, "mask", {"matches": found})
 
     async def _checked(
@@ -212,37 +213,8 @@ class _Windows:
 
 
 def _ids(turn: Turn) -> set[str]:
-    """Gives the id that the client sent, which may be another name, and the model's own."""
-    return {turn.request.model} if turn.model is None else {turn.request.model, turn.model.info.id}
-
-
-def _masked(request: ChatRequest, guard: Guard) -> ChatRequest:
-    """Puts masks into the texts of messages and into every other field."""
-    return replace(
-        request,
-        messages=tuple(
-            replace(
-                message,
-                content=tuple(
-                    replace(part, text=masked(part.text, guard)) if isinstance(part, TextPart) else part
-                    for part in message.content
-                ),
-                tool_calls=tuple(replace(call, arguments=masked(call.arguments, guard)) for call in message.tool_calls),
-                name=None if message.name is None else masked(message.name, guard),
-                reasoning=None if message.reasoning is None else masked(message.reasoning, guard),
-                extra={key: _masked_json(each, guard) for key, each in message.extra.items()},
-            )
-            for message in request.messages
-        ),
-        extra={key: _masked_json(each, guard) for key, each in request.extra.items()},
-    )
-
-
-def _masked_json(value: JsonValue, guard: Guard) -> JsonValue:
-    if isinstance(value, str):
-        return masked(value, guard)
-    if isinstance(value, dict):
-        return {key: _masked_json(each, guard) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked_json(each, guard) for each in value]
-    return value
+    """Gives the id that the client sent, which may be another name, the model's own, and those of the models it asks."""
+    if turn.model is None:
+        return {turn.request.model}
+    info = turn.model.info
+    return {turn.request.model, info.id, *info.aliases, *info.asks}

@@ -41,3 +41,11 @@ class GuardPolicies(Protocol):
     def of(self, model_id: str) -> tuple[str, ...]:
         """Gives the names of a model's guardrails. Quick: it is asked for every request."""
         ...
+
+
+class ModelNames(Protocol):
+    """Knows the names of models."""
+
+    def of(self, model_id: str) -> tuple[str, ...]:
+        """Gives every name of a model and of those that may answer for it; none where it is not known. Quick, likewise."""
+        ...

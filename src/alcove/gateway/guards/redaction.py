@@ -5,23 +5,19 @@ also in those that agents and collections make, so a model can still tell one pe
 """
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
 import re2
 
 from alcove.gateway.guards.detectors import Sensitive, findings
+from alcove.gateway.guards.texts import rewritten, texts_of, within_arguments
 from alcove.kernel.chat import (
-    ChatMessage,
     ChatRequest,
     Citation,
-    ContentPart,
     Delta,
-    JsonValue,
     Source,
-    TextPart,
-    ToolCall,
     ToolCallDelta,
 )
 
@@ -148,7 +144,7 @@ class Redactor:
     async def conceal(self, request: ChatRequest) -> ChatRequest:
         """Gives the request with stand-ins: in messages, tool calls and their results, tools, passages, every other field."""
         self._sources.update((each.number, each) for each in request.sources)
-        size = sum(len(message.text) for message in request.messages) + sum(len(each.text) for each in request.sources)
+        size = sum(map(len, texts_of(request))) + sum(len(each.text) for each in request.sources)
         if size > _IN_THREAD:
             return await anyio.to_thread.run_sync(self._concealed, request)
         return self._concealed(request)
@@ -172,50 +168,17 @@ class Redactor:
         return self.vault.scrub(text)
 
     def _concealed(self, request: ChatRequest) -> ChatRequest:
-        for message in request.messages:
-            self.vault.reserve(message.text)
+        for text in texts_of(request):
+            self.vault.reserve(text)
+        hide = self.vault.hide
+        hidden = rewritten(request, hide, lambda text: within_arguments(text, hide))
         return replace(
-            request,
-            messages=tuple(self._message(each) for each in request.messages),
+            hidden,
             sources=tuple(
                 replace(each, text=self.vault.hide(each.text), document=self.vault.hide(each.document))
                 for each in request.sources
             ),
-            extra=self._object(request.extra),
         )
-
-    def _message(self, message: ChatMessage) -> ChatMessage:
-        return replace(
-            message,
-            content=tuple(self._part(each) for each in message.content),
-            tool_calls=tuple(self._call(each) for each in message.tool_calls),
-            name=None if message.name is None else self.vault.hide(message.name),
-            reasoning=None if message.reasoning is None else self.vault.hide(message.reasoning),
-            extra=self._object(message.extra),
-        )
-
-    def _part(self, part: ContentPart) -> ContentPart:
-        return replace(part, text=self.vault.hide(part.text)) if isinstance(part, TextPart) else part
-
-    def _call(self, call: ToolCall) -> ToolCall:
-        try:
-            arguments = json.loads(call.arguments)
-        except ValueError:
-            return replace(call, arguments=self.vault.hide(call.arguments))
-        hidden = self._json(arguments)
-        return call if hidden == arguments else replace(call, arguments=json.dumps(hidden, ensure_ascii=False))
-
-    def _object(self, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        return {key: self._json(each) for key, each in value.items()} if value else value
-
-    def _json(self, value: JsonValue) -> JsonValue:
-        if isinstance(value, str):
-            return self.vault.hide(value)
-        if isinstance(value, Mapping):
-            return {key: self._json(each) for key, each in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._json(each) for each in value]
-        return value
 
     def _revealed(self, delta: Delta, held: "_Held") -> Delta | None:
         citations = tuple(self._citation(each) for each in delta.citations)

@@ -134,12 +134,11 @@ class HotFace:
         if request.model == DEFAULT_MODEL:
             return None
         head = RequestHead(model=request.model, fields=frozenset(request.fields), principal=who)
-        for each in self.concerns:
-            if each.concerns(head):
-                return None
         try:
             route = await self.router.route(request.model, who, CallKind.CHAT)
         except AlcoveError:  # is said, and audited, by the layers behind
+            return None
+        if any(each.concerns(head) for each in self.concerns):  # after the model is found, so that its names are known
             return None
         return route if route is not None and route.can_pass_through and route.info.kind == "chat" else None
 

@@ -18,10 +18,12 @@ class ModelPolicy:
     Attributes:
         cache: Whether and how its answers are cached: as its group says, or for a model of its own its deployment.
         guards: The guardrails that are on: its group's, and those of every deployment and fallback that may answer for it.
+        names: Its own names, and those of every model and fallback that may answer for it, with and without its deployment.
     """
 
     cache: CachePolicy | None = None
     guards: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 _NOTHING = ModelPolicy()
@@ -64,8 +66,10 @@ class RoutedPolicies:
             return _NOTHING
         group = self.router.group(model_id)
         cache = route.members[0].capacity.options.cache if group is None else group.options.cache
-        guards = [name for each in self._all(route, set()) for name in self._guards(each)]
-        return ModelPolicy(cache=cache, guards=tuple(dict.fromkeys(guards)))
+        routes = list(self._all(route, set()))
+        guards = [name for each in routes for name in self._guards(each)]
+        names = [name for each in routes for name in _names(each)]
+        return ModelPolicy(cache=cache, guards=tuple(dict.fromkeys(guards)), names=tuple(dict.fromkeys(names)))
 
     def _guards(self, route: PooledRoute) -> Iterator[str]:
         group = self.router.group(route.info.id)
@@ -83,6 +87,12 @@ class RoutedPolicies:
             other = self.router.known(model_id)
             if other is not None:
                 yield from self._all(other, seen)
+
+
+def _names(route: PooledRoute) -> Iterator[str]:
+    yield from (route.info.id, *route.info.aliases)
+    for each in route.members:
+        yield from (f"{each.target.deployment}/{each.target.upstream_id}", each.target.upstream_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +123,18 @@ class RoutedGuards:
     def of(self, model_id: str) -> tuple[str, ...]:
         """Gives the names of a model's guardrails."""
         return self.policies.of(model_id).guards
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedNames:
+    """Knows all names of models.
+
+    Attributes:
+        policies: What is said of models.
+    """
+
+    policies: RoutedPolicies
+
+    def of(self, model_id: str) -> tuple[str, ...]:
+        """Gives the names of a model and of all that may answer for it; none of one that is not from here."""
+        return self.policies.of(model_id).names

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
+from alcove.gateway.limits.estimates import OUTPUT_BOUNDS, most_output_tokens
+from alcove.gateway.native import NATIVE
+
 _MAX_ID = 200
-_DEFAULT_OUTPUT_TOKENS = 1024
 _BYTES_A_TOKEN = 4
 _BRACKET = ord("[")
 _SHORTEST = 64  # bytes of a list that holds a message, at least; shorter ones are looked at
@@ -70,7 +72,7 @@ class PassedRequest:
             return None
         if memoryview(messages)[0] != _BRACKET or _is_empty(messages):
             return None
-        if "n" in fields and fields["n"] not in _ONE:
+        if NATIVE in fields or fields.get("n", _NULL) not in _ONE:  # the turn knows what becomes of these
             return None
         return cls(fields, model, is_streaming, wants_usage, request_id)
 
@@ -99,14 +101,16 @@ class PassedRequest:
 
     @property
     def output_tokens(self) -> int:
-        """The most tokens the answer may have, as far as the client says."""
-        for name in ("max_completion_tokens", "max_tokens"):
-            if name in self.fields:
-                try:
-                    return max(0, _count.decode(self.fields[name]))
-                except msgspec.MsgspecError:
-                    break
-        return _DEFAULT_OUTPUT_TOKENS
+        """The most tokens the answer may have: what the client says, or a default."""
+        fields = self.fields
+        return most_output_tokens([_bound(fields[name]) for name in OUTPUT_BOUNDS if fields.get(name, _NULL) != _NULL])
+
+
+def _bound(value: Raw) -> int:
+    try:
+        return _count.decode(value)
+    except msgspec.MsgspecError:
+        return 0
 
 
 def _wants_usage(options: Mapping[str, Raw]) -> bool:

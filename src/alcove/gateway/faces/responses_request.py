@@ -37,6 +37,7 @@ _NOT_KEPT = {
 _READ = (
     "model", "messages", "input", "instructions", "stream", "stream_options", "store", "include", "background", "tools", "tool_choice", "text",
     "reasoning", "max_output_tokens", "max_tool_calls", "top_logprobs", "metadata", "truncation", "collections", *_NOT_KEPT,
+    "max_tokens", "max_completion_tokens",  # of another API: not to stand beside `max_output_tokens`
 )  # fmt: skip
 _ECHOED = (
     "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls", "prompt_cache_key", "reasoning",

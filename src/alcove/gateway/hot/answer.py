@@ -31,6 +31,11 @@ _JSON = b"content-type: application/json\r\n"
 _PREFIX_BYTES = 2048
 
 
+def stopping() -> Unavailable:
+    """Gives the error of a call that the server's end cuts short, or that comes too late."""
+    return Unavailable("The server is being stopped; send the request again.", retry_after_s=1)
+
+
 class HotAnswer:
     """Runs one call for one HTTP client. What it waits for, its face watches.
 
@@ -39,7 +44,7 @@ class HotAnswer:
     """
 
     __slots__ = (
-        "_answer", "_asker", "_blocks", "_call", "_ended_by", "_face", "_first_s", "_is_settled", "_lease", "_request", "_sent_s",
+        "_answer", "_asker", "_blocks", "_call", "_ended_by", "_face", "_first_s", "_is_settled", "_lease", "_request", "_route", "_sent_s",
         "_served", "_task", "_who", "_wire", "admission",
     )  # fmt: skip
 
@@ -57,7 +62,8 @@ class HotAnswer:
         self._answer: PassedAnswer | None = None
         self._first_s: float | None = None
         self._sent_s = asker.began_s
-        self._blocks: list[bytes] | None = [] if call.trace_id else None
+        self._blocks: list[bytes] | None = None
+        self._route: Route | None = None
         self._ended_by: AlcoveError | None = None
         self._task: asyncio.Task[object] | None = None
         self._is_settled = False
@@ -65,6 +71,7 @@ class HotAnswer:
 
     async def run(self, route: Route) -> None:
         """Makes the call, and sends what comes of it to the client."""
+        self._route = route
         self._task = task = asyncio.current_task()
         face, wire = self._face, self._wire
         if task is not None:
@@ -72,9 +79,7 @@ class HotAnswer:
         if self._request.is_streaming:
             face.watch.add(self)
         try:
-            prefix = bytes(memoryview(self._request.fields["messages"])[:_PREFIX_BYTES])
-            self._lease, self._answer = await route.attempt(self._call, self._ask, self._served, prefix=prefix)
-            await self._relay(self._answer)
+            await self._make(route)
         except AlcoveError as error:
             self._fail(error)
         except asyncio.CancelledError:
@@ -89,17 +94,26 @@ class HotAnswer:
             if self._answer is not None:
                 await self._answer.aclose()
 
+    async def _make(self, route: Route) -> None:
+        if self._ended_by is not None:
+            raise self._ended_by
+        self._call.trace_id = self._face.traces.take()  # not earlier: what is refused takes none from others
+        self._blocks = [] if self._call.trace_id else None
+        prefix = bytes(memoryview(self._request.fields["messages"])[:_PREFIX_BYTES])
+        self._lease, self._answer = await route.attempt(self._call, self._ask, self._served, prefix=prefix)
+        await self._relay(self._answer)
+
     def refuse(self, error: AlcoveError) -> None:
         """Answers with an error before the call is made."""
-        self._call.trace_id = ""  # none is kept of a call that was not made
         self._send_error(error)
         self._count(error.status, time.monotonic())
 
     def stop(self) -> None:
         """Ends it with an error, as the server is about to end."""
-        if self._task is not None and self._ended_by is None and not self._is_settled:
-            self._ended_by = Unavailable("The server is being stopped; send the request again.", retry_after_s=1)
-            self._task.cancel()
+        if self._ended_by is None and not self._is_settled:
+            self._ended_by = stopping()
+            if self._task is not None:  # else it ends as it begins to run
+                self._task.cancel()
 
     def look(self, now_s: float) -> None:  # noqa: ARG002  the loop's clock; ours is the one calls are timed by
         """Keeps a silent stream alive, and gives up on a client that takes nothing."""
@@ -197,45 +211,66 @@ class HotAnswer:
         if self._is_settled:
             return
         self._is_settled = True
-        now_s = time.monotonic()
-        lease, answer = self._lease, self._answer
-        usage, is_estimated, cost = None, False, None
-        if lease is not None and answer is not None:
-            usage = answer.usage
-            if usage is None:
-                is_estimated = True
-                usage = Usage(input_tokens=self._call.input_tokens, output_tokens=answer.pieces)
-            cost = self._face.pricing.cost_usd(lease.target.info, usage, self._served)
-            if error is not None:
-                lease.failed(error)
-            elif status == CLIENT_LEFT:
-                lease.abandoned()
-            else:
-                first_s = now_s if self._first_s is None else self._first_s
-                lease.succeeded(first_s=first_s - self._call.began_s, total_s=now_s - self._call.began_s)
         outcome = Outcome(
             served=self._served,
             status=status,
             error_code="" if error is None else error.code,
-            usage=usage,
-            is_estimated=is_estimated,
-            cost_usd=cost,
-            ended_s=now_s,
+            ended_s=time.monotonic(),
             first_s=self._first_s,
         )
-        if self.admission is not None:
-            self.admission.settle(outcome)
-        self._count(status, now_s)
+        try:
+            try:
+                self._reckon(outcome)
+            finally:
+                self._give_back(outcome, error)
+        except Exception:  # what is held for the call has to be given back in any case
+            log.exception("call_not_reckoned", request_id=self._asker.request_id)
+        finally:
+            if self.admission is not None:
+                self.admission.settle(outcome)
+        try:
+            self._note(outcome, error)
+        except Exception:  # the answer has to end all the same
+            log.exception("call_not_noted", request_id=self._asker.request_id)
+
+    def _reckon(self, outcome: Outcome) -> None:
+        """Adds tokens and price. A client that leaves before anything came has had its input read all the same."""
+        call, answer, info = self._call, self._answer, None
+        if self._lease is not None and answer is not None:
+            info, outcome.usage = self._lease.target.info, answer.usage
+            if outcome.usage is None:
+                outcome.is_estimated = True
+                outcome.usage = Usage(input_tokens=call.input_tokens, output_tokens=answer.pieces)
+        elif outcome.status == CLIENT_LEFT and not outcome.error_code and self._served.attempts and self._route:
+            info, outcome.is_estimated = self._route.info, True
+            outcome.usage = Usage(input_tokens=call.input_tokens)
+        if info is not None and outcome.usage is not None:
+            outcome.cost_usd = self._face.pricing.cost_usd(info, outcome.usage, self._served)
+
+    def _give_back(self, outcome: Outcome, error: AlcoveError | None) -> None:
+        lease, began_s = self._lease, self._call.began_s
+        if lease is None or self._answer is None:
+            return
+        if error is not None:
+            lease.failed(error)
+        elif outcome.status == CLIENT_LEFT:
+            lease.abandoned()
+        else:
+            first_s = outcome.ended_s if self._first_s is None else self._first_s
+            lease.succeeded(first_s=first_s - began_s, total_s=outcome.ended_s - began_s)
+
+    def _note(self, outcome: Outcome, error: AlcoveError | None) -> None:
+        self._count(outcome.status, outcome.ended_s)
         self._face.metrics.count_call(
             self._call.model,
-            "ok" if status == 200 else "stopped" if error is None else "error",  # noqa: PLR2004
+            "ok" if outcome.status == 200 else "stopped" if error is None else "error",  # noqa: PLR2004
             began_s=self._call.began_s,
             first_s=self._first_s,
-            ended_s=now_s,
-            usage=usage,
+            ended_s=outcome.ended_s,
+            usage=outcome.usage,
         )
         if self._blocks is not None or error is not None:
-            finish_reason = None if answer is None else answer.finish_reason
+            finish_reason = None if self._answer is None else self._answer.finish_reason
             call = PassedCall(self._call, self._who, self._request, self._blocks or [], outcome, error, finish_reason)
             self._face.traces.keep(call)
 

@@ -15,7 +15,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alcove.gateway.calls import Call, CallKind
-from alcove.gateway.hot.answer import HotAnswer
+from alcove.gateway.hot.answer import HotAnswer, stopping
 from alcove.gateway.hot.traces import HotTraces
 from alcove.gateway.models import GatewaySettings
 from alcove.gateway.passed import PassedRequest
@@ -73,6 +73,7 @@ class HotFace:
         settings: The gateway's settings.
         watch: Looks at streams that are silent.
         under_way: The answers under way.
+        is_ended: Whether no more answers are begun, as the server ends.
     """
 
     inner: ASGIApp
@@ -88,6 +89,7 @@ class HotFace:
     settings: GatewaySettings
     watch: Watch = field(init=False)
     under_way: set[HotAnswer] = field(default_factory=set)
+    is_ended: bool = False
 
     def __post_init__(self) -> None:
         """Makes the watch."""
@@ -121,6 +123,7 @@ class HotFace:
         asyncio.get_running_loop().call_at(at_s, self._end_all)
 
     def _end_all(self) -> None:
+        self.is_ended = True
         for answer in tuple(self.under_way):
             answer.stop()
 
@@ -133,18 +136,22 @@ class HotFace:
     async def _route(self, request: PassedRequest, who: Principal) -> Route | None:
         if request.model == DEFAULT_MODEL:
             return None
-        head = RequestHead(model=request.model, fields=frozenset(request.fields), principal=who)
         try:
             route = await self.router.route(request.model, who, CallKind.CHAT)
         except AlcoveError:  # is said, and audited, by the layers behind
             return None
-        if any(each.concerns(head) for each in self.concerns):  # after the model is found, so that its names are known
+        if route is None or not route.can_pass_through or route.info.kind != "chat":
             return None
-        return route if route is not None and route.can_pass_through and route.info.kind == "chat" else None
+        fields = frozenset(request.fields)
+        for name in {request.model, route.info.id, *route.info.aliases}:  # a guardrail may name any of them
+            head = RequestHead(model=name, fields=fields, principal=who)
+            for each in self.concerns:
+                if each.concerns(head):
+                    return None
+        return route
 
     async def _answer(self, wire: Wire, asker: Asker, who: Principal, request: PassedRequest, route: Route) -> bool:
         """Answers; tells whether it did."""
-        trace_id = self.traces.take()
         call = Call(
             model=request.model,
             endpoint=PATH,
@@ -152,11 +159,13 @@ class HotFace:
             input_tokens=request.input_tokens,
             output_tokens=request.output_tokens,
             request_id=asker.request_id,
-            trace_id=trace_id,
             at=datetime.now(UTC),
             began_s=asker.began_s,
         )
         answer = HotAnswer(self, wire, asker, who, request, call)
+        if self.is_ended:
+            answer.refuse(stopping())
+            return True
         try:
             self.slots.enter(who.user_id)
         except AlcoveError as error:

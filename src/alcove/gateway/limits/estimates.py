@@ -1,6 +1,6 @@
 """What a call may come to, before it is made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from alcove.gateway.calls import Call
@@ -9,6 +9,9 @@ from alcove.kernel.chat import ChatRequest, Delta, ImagePart, TextPart
 CHARACTERS_PER_TOKEN = 4
 DEFAULT_OUTPUT_TOKENS = 4096
 """Held for an answer whose request sets no `max_tokens`."""
+
+OUTPUT_BOUNDS = ("max_completion_tokens", "max_tokens")
+"""Fields of a request that bound its answer."""
 
 _IMAGE_TOKENS = 1_000
 _MESSAGE_TOKENS = 4  # what a message costs beside its text
@@ -46,12 +49,27 @@ def input_tokens_of(request: ChatRequest) -> int:
 def output_tokens_of(request: ChatRequest) -> int:
     """Gives the most tokens the answer may have: what the request says, for each of its choices, or a default."""
     extra = request.extra
-    most, choices = extra.get("max_completion_tokens", extra.get("max_tokens")), extra.get("n", 1)
-    if not isinstance(most, int) or isinstance(most, bool) or most <= 0:
-        most = DEFAULT_OUTPUT_TOKENS
+    choices = extra.get("n", 1)
     if not isinstance(choices, int) or isinstance(choices, bool) or choices <= 0:
         choices = 1
+    most = most_output_tokens([extra[name] for name in OUTPUT_BOUNDS if extra.get(name) is not None])
     return min(most * choices, _MAX_OUTPUT_TOKENS)
+
+
+def most_output_tokens(bounds: Iterable[object]) -> int:
+    """Gives the tokens to hold for an answer whose request bounds it like this.
+
+    Servers differ in which field they heed, and in what they make of one that is no positive number. So the largest counts, and what
+    bounds nothing counts as the default.
+
+    Args:
+        bounds: The values of those of `OUTPUT_BOUNDS` that the request has.
+    """
+    held = [
+        each if isinstance(each, int) and not isinstance(each, bool) and each > 0 else DEFAULT_OUTPUT_TOKENS
+        for each in bounds
+    ]
+    return min(max(held, default=DEFAULT_OUTPUT_TOKENS), _MAX_OUTPUT_TOKENS)
 
 
 def text_tokens_of(texts: Sequence[str]) -> int:

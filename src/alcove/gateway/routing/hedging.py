@@ -41,6 +41,12 @@ async def first_to_begin(
             race.stop_others(winner)
     except BaseException:
         winner = None
+        for noted in race.runs.values():  # a call that is given up is counted as one of the last that was asked
+            served.deployment, served.provider, served.upstream_model = (
+                noted.deployment,
+                noted.provider,
+                noted.upstream_model,
+            )
         raise
     finally:
         served.attempts += race.attempts

@@ -167,7 +167,7 @@ class OpenAiEmbeddingModel:
         vectors = [each.embedding for each in sorted(parsed.data, key=lambda each: each.index)]
         if len(vectors) != len(texts) or not vectors[0] or len({len(each) for each in vectors}) != 1:
             detail = f"The model server of {self.server.name!r} did not answer with one vector for each text."
-            raise UpstreamError(detail)
+            raise UpstreamError(detail, status=501)  # it does not embed with this model, however often it is asked
         usage = usage_of(answer.get("usage")) if isinstance(answer, dict) else None
         return Embeddings(vectors=[_unit(each) for each in vectors], usage=usage or Usage())
 

@@ -19,7 +19,7 @@ from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.infra.http import HttpClientError, Url, prepare
 from alcove.kernel.chat import ChatRequest, Delta, JsonValue, Usage
 from alcove.kernel.errors import StreamInterrupted, UpstreamError
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo
+from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo
 
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _MAX_MODELS = 5000
@@ -150,7 +150,7 @@ class OpenAiEmbeddingModel:
     server: UpstreamServer
     dimensions: int = 0
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
         """Gives a vector for each text, of unit length.
 
         Raises:

@@ -51,7 +51,7 @@ from alcove.kernel.chat import ChatRequest, Citation, Delta, Source, Usage
 from alcove.kernel.clock import Clock, SystemClock
 from alcove.kernel.errors import AlreadyExists, Forbidden, NotAuthenticated, NotFound
 from alcove.kernel.filters import BaseFilter
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo, ModelSource
+from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo, ModelSource
 from alcove.kernel.principal import Allowance, Principal, Role
 from alcove.kernel.runner import TurnRunner
 from alcove.kernel.trace import ListTraceSink
@@ -162,7 +162,7 @@ class FakeEmbedding:
     )
     dimensions: int = 3
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         return Embeddings(vectors=[[0.6, 0.8, 0.0] for _ in texts], usage=Usage(input_tokens=len(texts)))
 
 

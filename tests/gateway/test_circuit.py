@@ -164,6 +164,7 @@ def test_a_limit_spares_it_for_what_it_asks_and_no_longer(bench: Bench, given_s:
     [
         ContextOverflow("too long", status=400), ContentRefused("no", status=400), UpstreamError("what?", status=400),
         UpstreamError("no such model", status=404), UpstreamError("no", status=422), Overloaded("full"),
+        UpstreamError("no such endpoint", status=405), UpstreamError("not here", status=501),
     ],
 )  # fmt: skip
 def test_what_the_request_is_at_fault_for_does_not_count(bench: Bench, error: AlcoveError) -> None:

@@ -262,6 +262,24 @@ async def test_embeddings_are_routed_too(one: OpenAiServer, two: OpenAiServer, r
             await gateway.catalogue.chat_model("vectors", root)
 
 
+@pytest.mark.parametrize(
+    ("step", "asked"), [(whole({"object": "list", "data": []}), 1), (whole({}, 501), 1), (whole({}, 500), 3)]
+)
+async def test_a_model_that_fails_to_embed_goes_on_chatting(
+    one: OpenAiServer, root: Principal, step: Sequence[Step], asked: int
+) -> None:
+    one.script += [step] * 9
+    only = group(members=[{"deployment": "one", "model": "echo"}])
+    async with open_gateway(settings(one, groups=[only])) as gateway:
+        for _ in range(3 if asked == 1 else 1):
+            before = len(one.requests)
+            with pytest.raises(UpstreamError):
+                await (await gateway.catalogue.embedding_model("fast", root)).embed(["a"])
+            assert len([each for each in one.requests[before:] if each.path == "/v1/embeddings"]) == asked
+        one.script.clear()
+        assert (await ask(gateway, root))[0]
+
+
 async def test_a_client_that_leaves_mid_answer_gives_the_place_back(one: OpenAiServer, root: Principal) -> None:
     async with open_gateway(settings(one, groups=[group()])) as gateway:
         with anyio.move_on_after(0.2):

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from alcove.gateway.service import ModelCatalogue
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, FieldError, InternalError, InvalidRequest
 from alcove.kernel.ids import new_trace_id
-from alcove.kernel.ports import EmbeddingModel, Embeddings, Pricing
+from alcove.kernel.ports import EmbeddingContext, EmbeddingModel, Embeddings, Pricing
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Level, ObservationKind, Trace, Tracer, TraceSink
 
@@ -21,12 +22,16 @@ class EmbeddingRequest:
         texts: The texts.
         dimensions: Length of vector the client wants; None for the model's own.
         request_id: Id of the HTTP request.
+        kind: What the vectors are for.
+        endpoint: The path that was asked.
     """
 
     model: str
     texts: Sequence[str]
     dimensions: int | None = None
     request_id: str = ""
+    kind: Literal["embedding", "rerank"] = "embedding"
+    endpoint: str = "/v1/embeddings"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,14 +88,18 @@ class EmbeddingService:
         return vectors, trace.id
 
     async def _embed(self, model: EmbeddingModel, request: EmbeddingRequest, tracer: Tracer) -> Embeddings:
+        context = EmbeddingContext(
+            kind=request.kind, endpoint=request.endpoint, request_id=request.request_id, trace_id=tracer.trace.id
+        )
         with tracer.observe(
             ObservationKind.EMBEDDING, f"embeddings {model.info.id}", model=model.info.id
         ) as observation:
             observation.metadata["provider"] = model.info.provider
             observation.input = tracer.trace.input
-            vectors = await model.embed(request.texts)
+            vectors = await model.embed(request.texts, context=context)
             observation.usage = vectors.usage
-            observation.cost_usd = self.pricing.cost_usd(model.info, vectors.usage)
+            observation.metadata["provider"] = context.served.provider or model.info.provider
+            observation.cost_usd = self.pricing.cost_usd(model.info, vectors.usage, context.served)
             if len(vectors.vectors) and not model.dimensions:
                 _check_dimensions(request, len(vectors.vectors[0]))
             return vectors

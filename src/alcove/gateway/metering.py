@@ -66,13 +66,6 @@ class MemoryUsageLog:
         return sum((row.cost_usd for row in self.rows if row.cost_usd is not None), Decimal(0))
 
 
-class NoUsageLog:
-    """Forgets usage rows."""
-
-    def append(self, row: UsageRow) -> None:
-        """Does nothing."""
-
-
 @dataclass(slots=True)
 class FreeAdmission:
     """A call nobody limits."""

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from alcove.kernel.chat import Usage
 from alcove.kernel.errors import Overloaded, Unavailable
-from alcove.kernel.ports import Embeddings, ModelInfo
+from alcove.kernel.ports import EmbeddingContext, Embeddings, ModelInfo
 
 if TYPE_CHECKING:  # 22 MB, loaded with the model's files
     from onnxruntime import InferenceSession
@@ -124,7 +124,7 @@ class Embedder:
         """Gives the length of the vectors."""
         return DIMENSIONS
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
         """Gives a vector for each text; those asked for lately come from memory.
 
         `usage` counts the tokens read, marks included, of each text as often as it was given.
@@ -331,7 +331,7 @@ class FakeEmbedder:
         """Gives the length of the vectors."""
         return DIMENSIONS
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
         """Gives a vector for each text."""
         vectors = [vector.tolist() for vector in await self.embed_array(texts)]
         return Embeddings(vectors=vectors, usage=Usage(input_tokens=sum(map(self.count_tokens, texts))))

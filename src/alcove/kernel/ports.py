@@ -187,6 +187,25 @@ class Embeddings:
     usage: Usage = field(default_factory=Usage)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbeddingContext:
+    """What an embedding model may know of the call it answers.
+
+    Attributes:
+        kind: What the vectors are for.
+        endpoint: The path that was asked, such as `/v1/embeddings`; empty for the house's own calls.
+        request_id: Id of the HTTP request.
+        trace_id: Trace of the call; empty where none is kept.
+        served: Who serves the call; each call has its own.
+    """
+
+    kind: Literal["embedding", "rerank"] = "embedding"
+    endpoint: str = ""
+    request_id: str = ""
+    trace_id: str = ""
+    served: Served = field(default_factory=Served)
+
+
 class EmbeddingModel(Protocol):
     """Anything that turns texts into vectors."""
 
@@ -200,8 +219,12 @@ class EmbeddingModel(Protocol):
         """Gives the length of its vectors; 0 when it is known only after the first call."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         """Gives a vector for each text. Texts beyond the model's length are cut at its end.
+
+        Args:
+            texts: The texts.
+            context: What the call is part of; None where nobody wants to know.
 
         Raises:
             AlcoveError: When the model cannot answer.

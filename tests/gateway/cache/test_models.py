@@ -32,7 +32,7 @@ from alcove.kernel.chat import (
 )
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import StreamInterrupted
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo, Served
+from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo, Served
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Trace, Tracer
 from tests.kernel.fakes import FakeModel, question
@@ -46,7 +46,7 @@ class FakeEmbedder:
     dimensions: int = 64
     asked: list[list[str]] = field(default_factory=list)
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         self.asked.append(list(texts))
         vectors = []
         for text in texts:

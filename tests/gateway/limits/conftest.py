@@ -16,7 +16,6 @@ import pytest
 from redis.asyncio import Redis
 
 from alcove.gateway.calls import Call, Outcome
-from alcove.gateway.limits.estimates import NoPrices
 from alcove.gateway.limits.memory import MemoryLimitStore
 from alcove.gateway.limits.meter import LimitedMeter
 from alcove.gateway.limits.ports import CostEstimate, LimitStore
@@ -74,7 +73,7 @@ class Flat:
 
 
 def meter_of(store: LimitStore, estimate: CostEstimate | None = None, usage: Any = None) -> LimitedMeter:
-    return LimitedMeter(store=store, usage=usage or MemoryUsageLog(), estimate=estimate or NoPrices())
+    return LimitedMeter(store=store, usage=usage or MemoryUsageLog(), estimate=estimate or Flat(0))
 
 
 @pytest.fixture(scope="session")

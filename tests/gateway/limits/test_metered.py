@@ -17,7 +17,7 @@ from alcove.gateway.service import BuiltInModels
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, Delta, ImagePart, ToolCallDelta, Usage
 from alcove.kernel.clock import FakeClock, SystemClock
 from alcove.kernel.errors import Forbidden, RateLimited, StreamInterrupted, UpstreamError
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo, Served
+from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo, Served
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Trace, Tracer
 from tests.gateway.limits.conftest import START, Ledger, holder, meter_of, subject
@@ -53,7 +53,7 @@ class Embedding:
     dimensions: int = 1
     error: Exception | None = None
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         if self.error:
             raise self.error
         return Embeddings(vectors=[[1.0] for _ in texts], usage=self.usage)

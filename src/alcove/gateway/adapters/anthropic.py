@@ -21,7 +21,7 @@ from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.infra.http import HttpClientError, Url
 from alcove.kernel.chat import ChatRequest, Delta, JsonValue
 from alcove.kernel.errors import InvalidRequest, StreamInterrupted, UpstreamError
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo
+from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo
 
 VERSION = "2023-06-01"
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
@@ -209,7 +209,7 @@ class NoEmbedding:
     info: ModelInfo
     dimensions: int = 0
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:  # noqa: ARG002  the port's signature
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
         """Refuses.
 
         Raises:

@@ -106,7 +106,6 @@ class _SilentChunk(Struct, gc=False):
 
 _silent = msgspec.json.Decoder(_SilentChunk)
 _chunks = msgspec.json.Decoder(_Chunk)
-_plain_usage = msgspec.json.Decoder(PlainUsage)
 
 
 def plain_chunks(body: bytes) -> list[_Chunk] | None:

@@ -19,7 +19,7 @@ from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.infra.http import HttpClientError, Url, prepare
 from alcove.kernel.chat import ChatRequest, Delta, JsonValue, Usage
 from alcove.kernel.errors import StreamInterrupted, UpstreamError
-from alcove.kernel.ports import CallContext, Embeddings, ModelInfo
+from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo
 
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _MAX_MODELS = 5000
@@ -150,7 +150,7 @@ class OpenAiEmbeddingModel:
     server: UpstreamServer
     dimensions: int = 0
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
         """Gives a vector for each text, of unit length.
 
         Raises:
@@ -167,7 +167,7 @@ class OpenAiEmbeddingModel:
         vectors = [each.embedding for each in sorted(parsed.data, key=lambda each: each.index)]
         if len(vectors) != len(texts) or not vectors[0] or len({len(each) for each in vectors}) != 1:
             detail = f"The model server of {self.server.name!r} did not answer with one vector for each text."
-            raise UpstreamError(detail)
+            raise UpstreamError(detail, status=501)  # it does not embed with this model, however often it is asked
         usage = usage_of(answer.get("usage")) if isinstance(answer, dict) else None
         return Embeddings(vectors=[_unit(each) for each in vectors], usage=usage or Usage())
 

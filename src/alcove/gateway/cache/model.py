@@ -12,7 +12,7 @@ from alcove.gateway.cache.replay import KeptAnswer
 from alcove.gateway.cache.shelf import Shelf
 from alcove.gateway.calls import CachePolicy
 from alcove.kernel.chat import Answer, ChatRequest, Delta, Usage
-from alcove.kernel.ports import CacheKind, CallContext, EmbeddingModel, Embeddings, Model, ModelInfo
+from alcove.kernel.ports import CacheKind, CallContext, EmbeddingContext, EmbeddingModel, Embeddings, Model, ModelInfo
 from alcove.kernel.principal import Principal
 
 
@@ -165,12 +165,13 @@ class CachedEmbeddingModel:
         """Gives the length of its vectors; 0 when it is not known yet."""
         return self.inner.dimensions
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         """Gives a vector for each text.
 
         Raises:
             AlcoveError: As the model does; the cache raises nothing.
         """
+        context = context or EmbeddingContext()
         keys = {text: text_key(text, self.info.id, self.policy, self.who) for text in texts}
         found = await self.shelf.find(list(keys.values()))
         known: dict[str, Sequence[float]] = {
@@ -182,8 +183,9 @@ class CachedEmbeddingModel:
         self.shelf.counts.hits += len(known)
         self.shelf.counts.misses += len(missing)
         usage = Usage()
+        context.served.is_cache_missed = bool(missing)
         if missing:
-            made = await self.inner.embed(missing)
+            made = await self.inner.embed(missing, context=context)
             usage = made.usage
             known.update(zip(missing, made.vectors, strict=True))
             entries = [
@@ -196,4 +198,6 @@ class CachedEmbeddingModel:
                 for text in missing
             ]
             await self.shelf.keep(entries, self.policy.ttl_s)
+        elif texts:
+            context.served.cache = "exact"
         return Embeddings(vectors=[known[text] for text in texts], usage=usage)

@@ -1,9 +1,7 @@
 """What a call may come to, before it is made."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from alcove.gateway.calls import Call
 from alcove.kernel.chat import ChatRequest, Delta, ImagePart, TextPart
 
 CHARACTERS_PER_TOKEN = 4
@@ -16,9 +14,6 @@ OUTPUT_BOUNDS = ("max_completion_tokens", "max_tokens")
 _IMAGE_TOKENS = 1_000
 _MESSAGE_TOKENS = 4  # what a message costs beside its text
 _MAX_OUTPUT_TOKENS = 10_000_000
-_UNIT = 1_000_000
-_KEPT_S = 60.0
-_MAX_PRICES = 10_000
 
 
 def tokens_of(characters: int) -> int:
@@ -83,12 +78,3 @@ def characters_of(delta: Delta) -> int:
     for call in delta.tool_calls:
         found += len(call.name or "") + len(call.arguments)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class NoPrices:
-    """Knows no price: money budgets bind nobody."""
-
-    def nano_usd(self, call: Call) -> int:  # noqa: ARG002  the port's signature
-        """Gives 0: not known."""
-        return 0

@@ -21,13 +21,13 @@ from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, InternalError
 from alcove.kernel.ports import (
     CallContext,
+    EmbeddingContext,
     EmbeddingModel,
     Embeddings,
     Model,
     ModelInfo,
     ModelSource,
     Pricing,
-    Served,
 )
 from alcove.kernel.principal import Principal
 
@@ -164,19 +164,22 @@ class MeteredEmbeddingModel:
         """Gives the length of its vectors."""
         return self.inner.dimensions
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         """Embeds as the model does, once the call is admitted; settles it in every case.
 
         Raises:
             AlcoveError: As `Meter.admit`, and as the model.
         """
-        info, clock = self.inner.info, self.clock
+        context = context or EmbeddingContext()
+        info, clock, served = self.inner.info, self.clock, context.served
         estimate = text_tokens_of(texts)
         call = Call(
-            kind=CallKind.EMBEDDING,
+            kind=CallKind(context.kind),
             model=info.id,
-            endpoint="/v1/embeddings",
+            endpoint=context.endpoint,
             input_tokens=estimate,
+            request_id=context.request_id,
+            trace_id=context.trace_id,
             at=clock.now(),
             began_s=clock.monotonic_s(),
         )
@@ -184,9 +187,9 @@ class MeteredEmbeddingModel:
         usage: Usage | None = None
         status, error_code, is_estimated = CLIENT_LEFT, "", False
         try:
-            vectors = await self.inner.embed(texts)
+            vectors = await self.inner.embed(texts, context=context)
             status = 200
-            is_estimated = not vectors.usage.total_tokens
+            is_estimated = not vectors.usage.total_tokens and not served.cache
             usage = Usage(input_tokens=estimate) if is_estimated else vectors.usage
         except AlcoveError as error:
             status, error_code = error.status, error.code
@@ -197,7 +200,8 @@ class MeteredEmbeddingModel:
         else:
             return vectors
         finally:
-            served = Served(deployment=info.owned_by if info.owned_by != "alcove" else "", provider=info.provider)
+            if not served.provider and not served.cache and not error_code:  # a model of the house, which says nothing
+                served.provider = info.provider
             admission.settle(
                 Outcome(
                     served=served,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alcove.gateway.embedding import EmbeddingRequest, EmbeddingService
+from alcove.gateway.passthrough.models import RERANK
 from alcove.kernel.chat import Usage
 from alcove.kernel.principal import Principal
 
@@ -39,7 +40,9 @@ class EmbeddingReranker:
         Raises:
             AlcoveError: As `EmbeddingService.embed`.
         """
-        wanted = EmbeddingRequest(model=model, texts=[query, *documents], request_id=request_id)
+        wanted = EmbeddingRequest(
+            model=model, texts=[query, *documents], request_id=request_id, kind="rerank", endpoint=RERANK.endpoint
+        )
         vectors, trace_id = await self.embedding.embed(wanted, who)
         asked, *others = vectors.vectors
         scores = [max(0.0, min(1.0, sum(a * b for a, b in zip(asked, each, strict=True)))) for each in others]

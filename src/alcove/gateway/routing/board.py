@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from alcove.gateway.calls import CallKind
 from alcove.gateway.models import Deployment
 from alcove.gateway.routing.capacity import Capacity
 from alcove.gateway.routing.circuit import Circuit, CircuitLimits
@@ -18,7 +19,7 @@ _WORST_FIRST: tuple[CircuitState, ...] = ("open", "half_open", "limited")
 class _Place:
     deployment: Deployment
     capacity: Capacity
-    circuits: dict[str, Circuit] = field(default_factory=dict)
+    circuits: dict[tuple[str, CallKind], Circuit] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,12 +41,15 @@ class HealthBoard:
         """Gives the room of a deployment."""
         return self._place(deployment).capacity
 
-    def circuit(self, deployment: Deployment, upstream_id: str) -> Circuit:
-        """Gives the circuit of a model on a deployment. Ask only for models that are set up: it is kept."""
+    def circuit(self, deployment: Deployment, upstream_id: str, kind: CallKind = CallKind.CHAT) -> Circuit:
+        """Gives the circuit of a model on a deployment. Ask only for models that are set up: it is kept.
+
+        Each kind of call has its own: a model that fails to embed may chat well.
+        """
         circuits = self._place(deployment).circuits
-        found = circuits.get(upstream_id)
+        found = circuits.get((upstream_id, kind))
         if found is None:
-            found = circuits[upstream_id] = self.loose_circuit(upstream_id)
+            found = circuits[upstream_id, kind] = self.loose_circuit(upstream_id)
         return found
 
     def loose_circuit(self, upstream_id: str) -> Circuit:
@@ -68,14 +72,14 @@ class HealthBoard:
             return DeploymentHealth()
         now_s, now = self.clock.monotonic_s(), self.clock.now()
         capacity = place.capacity
-        states = {name: circuit.state(now_s) for name, circuit in place.circuits.items()}
+        states = {key: circuit.state(now_s) for key, circuit in place.circuits.items()}
         worst = next((each for each in _WORST_FIRST if each in states.values()), "closed")
-        changes = [place.circuits[name].since_s for name, state in states.items() if state == worst]
+        changes = [place.circuits[key].since_s for key, state in states.items() if state == worst]
         changed_s = max((each for each in changes if each is not None), default=None)
         return DeploymentHealth(
             state=worst,
             since=None if changed_s is None else now - timedelta(seconds=now_s - changed_s),
-            spared_models=sorted(name for name, state in states.items() if state in {"open", "limited"}),
+            spared_models=sorted({name for (name, _), state in states.items() if state in {"open", "limited"}}),
             is_reached=capacity.is_reached,
             last_error=capacity.last_error,
             last_error_at=None
@@ -96,7 +100,10 @@ class HealthBoard:
         """Gives each deployment's name with how many of its models are spared now."""
         now_s = self.clock.monotonic_s()
         return [
-            (each.capacity.name, sum(not circuit.is_ready(now_s) for circuit in each.circuits.values()))
+            (
+                each.capacity.name,
+                len({name for (name, _), circuit in each.circuits.items() if not circuit.is_ready(now_s)}),
+            )
             for each in self._places.values()
         ]
 

@@ -1,6 +1,7 @@
 """Whether a model on a deployment is asked: closed while it answers, open for a while after failures, half open for one try.
 
-It is kept for each model of a deployment, because a vendor's limit or a broken model file stops one model and not the others.
+It is kept for each model of a deployment, because a vendor's limit or a broken model file stops one model and not the others,
+and for each kind of call, because a model may chat well and not embed at all.
 """
 
 import random
@@ -37,7 +38,7 @@ class CircuitLimits:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Circuit:
-    """The circuit of one model on one deployment.
+    """The circuit of one model on one deployment, for one kind of call.
 
     Attributes:
         model: The model's id there.

@@ -16,11 +16,15 @@ def is_limit(error: AlcoveError) -> bool:
 
 
 def is_fault(error: AlcoveError) -> bool:
-    """Tells whether a failure speaks against the deployment: it is gone, slow, broken, or refuses its key."""
+    """Tells whether a failure speaks against the deployment: it is gone, slow, broken, or refuses its key.
+
+    Not one that says it does not do such things at all: it may do others well.
+    """
     return (
         isinstance(error, UpstreamError)
         and not isinstance(error, ContextOverflow | ContentRefused)
         and (error.status >= _SERVER_ERROR or error.status in {401, 402, 403, 408})
+        and error.status != _NOT_IMPLEMENTED
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from alcove.gateway.access import may_use
 from alcove.gateway.calls import Call, CallKind
@@ -13,7 +13,7 @@ from alcove.gateway.routing.strategies import MAX_PREFIX_BYTES
 from alcove.kernel.chat import ChatRequest, ChatRole, Delta
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, UpstreamError
-from alcove.kernel.ports import CallContext, EmbeddingModel, Embeddings, Model, ModelInfo, Served
+from alcove.kernel.ports import CallContext, EmbeddingContext, EmbeddingModel, Embeddings, Model, ModelInfo
 from alcove.kernel.principal import Principal
 
 
@@ -116,12 +116,10 @@ class RoutedEmbeddingModel:
     Attributes:
         route: The way to it.
         clock: The time.
-        served: Who serves; filled in by calls, of which each has a model of its own.
     """
 
     route: Route
     clock: Clock
-    served: Served = field(default_factory=Served)
 
     @property
     def info(self) -> ModelInfo:
@@ -133,20 +131,29 @@ class RoutedEmbeddingModel:
         """Gives 0: known after the first call."""
         return 0
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         """Gives a vector for each text.
 
         Raises:
             AlcoveError: When no deployment answers.
         """
+        context = context or EmbeddingContext()
         began_s = self.clock.monotonic_s()
-        call = Call(kind=CallKind.EMBEDDING, model=self.route.info.id, at=self.clock.now(), began_s=began_s)
+        call = Call(
+            kind=CallKind(context.kind),
+            model=self.route.info.id,
+            endpoint=context.endpoint,
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            at=self.clock.now(),
+            began_s=began_s,
+        )
 
         async def send(target: Target) -> _Whole:
             model = target.upstream.embedding_model(target.info, target.upstream_id)
-            return _Whole(await model.embed(texts))
+            return _Whole(await model.embed(texts, context=context))
 
-        lease, answer = await self.route.attempt(call, send, self.served)
+        lease, answer = await self.route.attempt(call, send, context.served)
         _done(lease, self.clock.monotonic_s() - began_s)
         return answer.vectors
 

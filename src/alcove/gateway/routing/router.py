@@ -7,6 +7,7 @@ deployment; then come groups; then the first deployment that has a model of that
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 
 from alcove.gateway.access import check_use, may_use
@@ -15,7 +16,6 @@ from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.models import Deployment
 from alcove.gateway.ports import Target
 from alcove.gateway.routing.board import HealthBoard
-from alcove.gateway.routing.circuit import Circuit
 from alcove.gateway.routing.groups import GroupDirectory
 from alcove.gateway.routing.members import Member
 from alcove.gateway.routing.models import GroupMember, ModelGroup, RoutingStrategy
@@ -51,51 +51,53 @@ class PoolRouter:
     chance: random.Random = field(default_factory=random.Random)
     sleep: Sleep | None = None
     _seen: tuple[int, int] = (-1, -1)
-    _routes: dict[str, PooledRoute] = field(default_factory=dict)
+    _routes: dict[str, PooledRoute] = field(default_factory=dict)  # of chats
+    _other_routes: dict[CallKind, dict[str, PooledRoute]] = field(default_factory=dict)
     _counts: dict[str, RouteCounts] = field(default_factory=dict)
     _passed: set[tuple[tuple[str, ...], str]] = field(default_factory=set)  # lists of models, and what is in them
 
-    async def route(self, model_id: str, who: Principal, kind: CallKind) -> PooledRoute | None:  # noqa: ARG002
-        """Gives the way to the model of that id; None when there is none.
+    async def route(self, model_id: str, who: Principal, kind: CallKind) -> PooledRoute | None:
+        """Gives the way to the model of that id, for calls of a kind; None when there is none.
 
         Raises:
             ModelNotAllowed: When this person may not use it.
         """
-        found = self._routes.get(model_id) if self._is_current() else None
+        found = self._routes_of(kind).get(model_id) if self._is_current() else None
         if found is None:
-            found = self.known(model_id)
+            found = self.known(model_id, kind)
             if found is None:
                 await self.directory.target(model_id)  # asks the servers that were not asked yet
-                found = self.known(model_id)
+                found = self.known(model_id, kind)
         if found is None or not who.allowances:
             return found
         for each in who.allowances:
             if each.models is not None and (each.models, found.info.id) not in self._passed:
                 check_use(who, found.info)
-                if found.info.id in self._routes:  # ids that clients make up are not remembered
+                if found.info.id in self._routes_of(kind):  # ids that clients make up are not remembered
                     self._passed.add((each.models, found.info.id))
-        return self._bound(found, who) if found.has_fallbacks else found
+        return self._bound(found, who, kind) if found.has_fallbacks else found
 
-    def known(self, model_id: str) -> PooledRoute | None:
+    def known(self, model_id: str, kind: CallKind = CallKind.CHAT) -> PooledRoute | None:
         """Gives the way to a model for everybody, without asking servers what they have."""
         if not self._is_current():
             self._forget()
-        found = self._routes.get(model_id)
+        routes = self._routes_of(kind)
+        found = routes.get(model_id)
         if found is not None:
             return found
         group = self.group(model_id)
         if group is not None:
-            found = self._routes.get(group.model) or self._group_route(group)
+            found = routes.get(group.model) or self._group_route(group, kind)
             if found is not None:
-                self._routes[group.model] = self._routes[model_id] = found
+                routes[group.model] = routes[model_id] = found
                 return found
         target = self.directory.known_target(model_id)
         if target is None:
             return None
         is_kept = self.directory.is_offered(model_id)
-        found = self._direct_route(target, is_kept=is_kept)
+        found = self._direct_route(target, kind, is_kept=is_kept)
         if found is not None and is_kept:
-            self._routes[model_id] = found
+            routes[model_id] = found
         return found
 
     def listing(self) -> Sequence[PooledRoute]:
@@ -119,31 +121,34 @@ class PoolRouter:
     def _is_current(self) -> bool:
         return self._seen[0] == self.directory.version and self._seen[1] == self.groups.version
 
+    def _routes_of(self, kind: CallKind) -> dict[str, PooledRoute]:
+        return self._routes if kind is CallKind.CHAT else self._other_routes.setdefault(kind, {})
+
     def _forget(self) -> None:
         self._seen = self.version
-        self._routes = {}
+        self._routes, self._other_routes = {}, {}
         self._passed = set()
         self.board.retain(self.directory.deployments())
         models = {each.model for each in self.groups.list()}
         self._counts = {name: counts for name, counts in self._counts.items() if name in models}
 
-    def _bound(self, route: PooledRoute, who: Principal) -> PooledRoute:
+    def _bound(self, route: PooledRoute, who: Principal, kind: CallKind) -> PooledRoute:
         """Gives a way whose fallbacks are those that a person may use."""
         if all(each.models is None for each in who.allowances):
             return route
 
         def find(model_id: str) -> PooledRoute | None:
-            found = self.known(model_id)
+            found = self.known(model_id, kind)
             return found if found is not None and may_use(who, found.info) else None
 
         return replace(route, find=find)
 
-    def _direct_route(self, target: Target, *, is_kept: bool) -> PooledRoute | None:
+    def _direct_route(self, target: Target, kind: CallKind, *, is_kept: bool) -> PooledRoute | None:
         deployment = self.directory.deployment(target.deployment)
         if deployment is None:
             return None
         circuit = (
-            self.board.circuit(deployment, target.upstream_id)
+            self.board.circuit(deployment, target.upstream_id, kind)
             if is_kept
             else self.board.loose_circuit(target.upstream_id)
         )
@@ -154,11 +159,11 @@ class PoolRouter:
             provider=target.upstream.provider_name,
         )
         policy = RoutePolicy(choose=_only, spares=False, chance=self.chance)
-        return self._made(target.info, (member,), policy, RouteCounts())
+        return self._made(target.info, (member,), policy, RouteCounts(), kind)
 
-    def _group_route(self, group: ModelGroup) -> PooledRoute | None:
+    def _group_route(self, group: ModelGroup, kind: CallKind) -> PooledRoute | None:
         options = group.options
-        found = [self._member(each, options.strategy) for each in options.members]
+        found = [self._member(each, options.strategy, kind) for each in options.members]
         members = tuple(each for each in found if each is not None)
         if not members:
             return None
@@ -175,7 +180,7 @@ class PoolRouter:
         if self.sleep is not None:
             policy = replace(policy, sleep=self.sleep)
         counts = self._counts.setdefault(group.model, RouteCounts())
-        return self._made(_info_of(group, members), members, policy, counts)
+        return self._made(_info_of(group, members), members, policy, counts, kind)
 
     def _made(
         self,
@@ -183,19 +188,20 @@ class PoolRouter:
         members: tuple[Member, ...],
         policy: RoutePolicy,
         counts: RouteCounts,
+        kind: CallKind,
     ) -> PooledRoute:
         return PooledRoute(
             info=info,
             members=members,
             policy=policy,
             clock=self.clock,
-            find=self.known,
+            find=partial(self.known, kind=kind),
             counts=counts,
             has_fallbacks=bool(policy.fallbacks.all()),
             takes_bytes=all(each.target.upstream.endpoint is not None for each in members),
         )
 
-    def _member(self, named: GroupMember, strategy: RoutingStrategy) -> Member | None:
+    def _member(self, named: GroupMember, strategy: RoutingStrategy, kind: CallKind) -> Member | None:
         target = self.directory.target_on(named.deployment, named.model)
         deployment = None if target is None else self.directory.deployment(target.deployment)
         if target is None or deployment is None:
@@ -204,7 +210,7 @@ class PoolRouter:
         return Member(
             target=target,
             capacity=self.board.capacity(deployment),
-            circuit=self._circuit(deployment, named.model),
+            circuit=self.board.circuit(deployment, named.model, kind),
             weight=named.weight or deployment.options.weight,
             order=named.order,
             input_usd=prices[0],
@@ -212,9 +218,6 @@ class PoolRouter:
             provider=target.upstream.provider_name,
             key=blake2b(f"{deployment.name}/{named.model}".encode(), digest_size=16).digest(),
         )
-
-    def _circuit(self, deployment: Deployment, upstream_id: str) -> Circuit:
-        return self.board.circuit(deployment, upstream_id)
 
     def _prices(self, deployment: Deployment, target: Target) -> tuple[float | None, float | None]:
         """Gives the prices of a million tokens in and out: those set for the deployment, else the vendor's."""

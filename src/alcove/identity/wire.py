@@ -85,7 +85,7 @@ class User(BaseModel):
     created_at: datetime
     last_seen_at: datetime | None
     limits: Limits | None
-    """What they may use of models on their own account."""
+    """What they may use of models on their own account; models and guardrails hold for keys of groups too."""
 
     @classmethod
     def of(cls, user: models.User) -> "User":
@@ -164,7 +164,7 @@ class UserUpdate(_Sent):
     disabled: bool | None = None
     password: Password | None = None
     limits: Limits | None = None
-    """What they may use of models on their own account; `null` for no limits, left out to leave them."""
+    """What they may use of models on their own account, models and guardrails also with keys of groups; `null` for no limits, left out to leave them."""
 
 
 Scope = Annotated[str, Field(max_length=40, json_schema_extra={"enum": sorted(SCOPES)})]

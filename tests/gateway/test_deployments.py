@@ -1,6 +1,6 @@
 """Deployments: of settings, of admins, discovered; their models, ids and keys."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -106,6 +106,58 @@ async def test_new_address_with_a_new_key(
     patch = DeploymentPatch(base_url=other.base_url, api_key="another-key-9876")  # type: ignore[arg-type]  # pydantic wraps it
     assert (await gateway.deployments.update(card.id, patch, root)).api_key_hint == "9876"
     assert other.requests[0].headers["authorization"] == "Bearer another-key-9876"
+
+
+async def test_another_provider_has_the_address_judged_again(
+    gateway: Gateway, server: OpenAiServer, root: Principal
+) -> None:
+    card = await gateway.deployments.create(new(server, provider="fake"), root)
+    kept = next(each for each in await gateway.deployments.store.list() if each.id == card.id)
+    await gateway.deployments.store.update(replace(kept, base_url="http://169.254.169.254/v1"))
+    with pytest.raises(InvalidRequest, match="address not allowed"):
+        await gateway.deployments.update(card.id, DeploymentPatch(provider=Provider.OPENAI), root)
+    assert [each.provider for each in await gateway.deployments.list()] == [Provider.FAKE]
+
+
+class SlowDeployments(MemoryDeployments):
+    """Takes its time, the less the more often it is asked."""
+
+    delay_s = 0.03
+
+    async def list(self) -> Sequence[Deployment]:
+        rows = await super().list()
+        self.delay_s /= 2
+        await anyio.sleep(self.delay_s)
+        return rows
+
+
+async def test_changes_at_the_same_time_are_all_kept_and_in_use(
+    gateway: Gateway, server: OpenAiServer, root: Principal
+) -> None:
+    card = await gateway.deployments.create(new(server), root)
+    slow = SlowDeployments({each.id: each for each in await gateway.deployments.store.list()})
+    gateway.deployments.directory.store = slow
+    service = replace(gateway.deployments, store=slow)
+    patches = [DeploymentPatch(models=["a"]), DeploymentPatch(name="other"), DeploymentPatch(enabled=True)]
+    async with anyio.create_task_group() as group:
+        for patch in patches:
+            group.start_soon(service.update, card.id, patch, root)
+    assert [(each.name, each.models) for each in await service.list()] == [("other", ["a"])]
+    assert (await gateway.catalogue.chat_model("other/a", root)).info.owned_by == "other"
+
+
+async def test_what_is_in_use_is_what_was_read_last(gateway: Gateway, server: OpenAiServer, root: Principal) -> None:
+    directory = gateway.deployments.directory
+    await gateway.deployments.create(new(server, models=["echo"]), root)
+    slow = SlowDeployments({each.id: each for each in await gateway.deployments.store.list()})
+    directory.store = slow
+    async with anyio.create_task_group() as group:
+        group.start_soon(directory.load)
+        await anyio.sleep(0.001)
+        slow.rows.clear()
+        group.start_soon(directory.load)
+    with pytest.raises(ModelNotFound):
+        await gateway.catalogue.chat_model("mine/echo", root)
 
 
 async def test_other_changes_keep_the_key(gateway: Gateway, server: OpenAiServer, root: Principal) -> None:

@@ -113,6 +113,8 @@ def test_every_route_of_the_room_is_in_the_tables_above() -> None:
         ("POST", "/api/v1/users", {"email": "n@e.org", "name": "n", "password": PASSWORD, "id": "x"}, "id"),
         ("POST", "/api/v1/keys", {"name": "k", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ("POST", "/api/v1/keys", {"name": "k", "expires_at": "2030-01-01T00:00:00"}, "expires_at"),
+        ("POST", "/api/v1/keys", {"name": "k", "expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
+        ("POST", "/api/v1/keys", {"name": "k", "expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at"),
         ("POST", "/api/v1/keys", {"name": "k", "owner_id": "someone"}, "owner_id"),
         ("GET", "/api/v1/users?limit=201", None, "limit"),
     ],

@@ -264,7 +264,9 @@ async def test_a_change_of_a_key_counts_at_once_and_leaves_what_it_does_not_name
 
 async def test_a_key_of_a_group_is_charged_to_it_and_dies_with_membership(house: Any) -> None:
     ada, bob = await house.add_admin(), await house.add_user("bob@example.org")
-    await house.identity.accounts.update(bob.id, UserEdit(limits=Limits(budget_usd=Decimal(1), guards=("pii",))), ACTOR)
+    await house.identity.accounts.update(
+        bob.id, UserEdit(limits=Limits(budget_usd=Decimal(1), models=("gpt-4*",), guards=("pii",))), ACTOR
+    )
     groups = house.identity.groups
     group = await groups.create("Research", ACTOR, limits=Limits(budget_usd=Decimal(100), models=("gpt-*",)))
     with pytest.raises(InvalidRequest, match="no group that the owner"):
@@ -278,7 +280,8 @@ async def test_a_key_of_a_group_is_charged_to_it_and_dies_with_membership(house:
     assert who.group_id == group.id
     by_subject = {each.subject: each for each in who.allowances}
     assert set(by_subject) == {f"key:{key.key.id}", f"group:{group.id}", f"user:{bob.id}"}
-    assert by_subject[f"user:{bob.id}"].budget_usd is None  # another account pays; guardrails hold all the same
+    assert by_subject[f"user:{bob.id}"].budget_usd is None  # another account pays; access is no money
+    assert by_subject[f"user:{bob.id}"].models == ("gpt-4*",)
     assert by_subject[f"user:{bob.id}"].guards == ("pii",)
     await groups.update(group.id, GroupChange(limits=NO_LIMITS), ACTOR)
     assert f"group:{group.id}" not in {each.subject for each in (await authenticate(api_key(key.secret))).allowances}

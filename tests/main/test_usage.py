@@ -85,6 +85,14 @@ async def test_bad_input_is_refused_with_the_reason(people, query):
     assert answer.json()["detail"]
 
 
+async def test_times_at_the_ends_of_the_calendar_are_times(people):
+    ends = {"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-14:00"}
+    for path in ("rows", "summary", "export"):
+        for interval in ("hour", "day", "all"):
+            answer = await people["Ann"].get(f"{BASE}/{path}", params={**ends, "interval": interval})
+            assert answer.status_code == 200, answer.text
+
+
 async def test_bad_groupings_and_formats_are_refused(people):
     assert (await people["Ann"].get(f"{BASE}/summary", params={"by": "colour"})).status_code == 400
     assert (await people["Ann"].get(f"{BASE}/summary", params={"interval": "week"})).status_code == 400

@@ -91,6 +91,7 @@ class DeploymentDirectory:
     _entries: Mapping[str, _Entry] = field(default_factory=dict)
     _listing: tuple[ModelInfo, ...] = ()
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
+    _loading: anyio.Lock = field(default_factory=anyio.Lock)
     _asked_at_s: float = float("-inf")
     _started_at: datetime = field(init=False)
 
@@ -100,6 +101,10 @@ class DeploymentDirectory:
 
     async def load(self) -> None:
         """Reads the deployments anew; those that did not change stay as they are. Takes effect at once."""
+        async with self._loading:  # or what was read first could be put in place last
+            await self._load()
+
+    async def _load(self) -> None:
         before = {each.deployment: each for each in self._open}
         stored = [self._unsealed(each) for each in await self.store.list()]
         deployments = [*self._of_settings(), *stored, *self._discovered()]

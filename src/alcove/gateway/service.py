@@ -225,6 +225,7 @@ class DeploymentService:
     audit: Audit
     clock: Clock
     standing: DeploymentStanding = _NOTHING_KNOWN
+    _changing: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def list(self) -> Sequence[DeploymentCard]:
         """Lists all deployments: of the settings, of admins, discovered."""
@@ -262,8 +263,10 @@ class DeploymentService:
             ),
             data.api_key,
         )
-        await self.store.add(deployment)
-        await self._changed(who, "deployment.create", deployment.id, origin)
+        async with self._changing:
+            await self.store.add(deployment)
+            await self._changed(who, "deployment.create", deployment.id, origin)
+        await self._look()
         return self._card(deployment)
 
     async def update(
@@ -274,16 +277,23 @@ class DeploymentService:
         Raises:
             NotFound: When there is none of that id.
             Conflict: When it is not one that admins added, or would be renamed while model groups name it.
-            InvalidRequest: When its new address may not be connected to.
+            InvalidRequest: When its address, or that with its new provider, may not be connected to.
             AlreadyExists: When its new name is taken.
         """
-        old = await self._get(deployment_id)
-        if data.name is not None:
-            self._check_free(data.name)
-            self._check_unnamed(old, data.name)
-        is_moved = data.base_url is not None and data.base_url != old.base_url
-        if is_moved and data.base_url is not None and data.provider is not Provider.FAKE:
-            await self._check_address(data.base_url)
+        async with self._changing:
+            old = await self._get(deployment_id)
+            if data.name is not None:
+                self._check_free(data.name)
+                self._check_unnamed(old, data.name)
+            new = self._with_patch(old, data, who)
+            if new.provider is not Provider.FAKE and (new.provider, new.base_url) != (old.provider, old.base_url):
+                await self._check_address(new.base_url)
+            await self.store.update(new)
+            await self._changed(who, "deployment.update", deployment_id, origin)
+        await self._look()
+        return self._card(new)
+
+    def _with_patch(self, old: Deployment, data: DeploymentPatch, who: Principal) -> Deployment:
         new = replace(
             old,
             name=data.name or old.name,
@@ -295,11 +305,9 @@ class DeploymentService:
             updated_at=self.clock.now(),
             changed_by=who.user_id,
         )
-        if "api_key" in data.model_fields_set or is_moved:
-            new = self._with_key(new, data.api_key)
-        await self.store.update(new)
-        await self._changed(who, "deployment.update", deployment_id, origin)
-        return self._card(new)
+        if "api_key" in data.model_fields_set or new.base_url != old.base_url:
+            return self._with_key(new, data.api_key)
+        return new
 
     async def delete(self, deployment_id: str, who: Principal, origin: Origin = _NO_REQUEST) -> None:
         """Deletes a deployment.
@@ -308,9 +316,11 @@ class DeploymentService:
             NotFound: When there is none of that id.
             Conflict: When it is not one that admins added.
         """
-        await self._get(deployment_id)
-        await self.store.delete(deployment_id)
-        await self._changed(who, "deployment.delete", deployment_id, origin)
+        async with self._changing:
+            await self._get(deployment_id)
+            await self.store.delete(deployment_id)
+            await self._changed(who, "deployment.delete", deployment_id, origin)
+        await self._look()
 
     async def test(self, deployment_id: str, who: Principal, origin: Origin = _NO_REQUEST) -> DeploymentTest:
         """Asks a deployment for its models and says what came of it.
@@ -387,5 +397,7 @@ class DeploymentService:
     async def _changed(self, who: Principal, action: str, deployment_id: str, origin: Origin) -> None:
         await self.audit.record(who, action, f"deployment:{deployment_id}", origin)
         await self.directory.load()
+
+    async def _look(self) -> None:
         with anyio.move_on_after(_FIRST_LOOK_S):
             await self.directory.ask_servers()

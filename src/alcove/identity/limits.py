@@ -1,7 +1,8 @@
 """What an account or key may use of models, and how a key's own limits are held against those of the account it is charged to.
 
 A call is charged to one account: the group of its key, where the key has one, else the person. The limits of the key and those of
-that account hold at once, so a key can never do more than whoever made it; what is checked when a key is made only tells of it early.
+that account hold at once; of a key of a group, also which models its owner may use, and their guardrails. So a key can never reach more
+than whoever made it; what is checked when a key is made only tells of it early.
 """
 
 from collections.abc import Mapping, Sequence

@@ -74,7 +74,7 @@ class User:
         password_hash: Argon2id in PHC form.
         created_at: When the account was made.
         last_seen_at: Their last request, to the minute; None before the first.
-        limits: What they may use of models on their own account; admins set it.
+        limits: What they may use of models on their own account; admins set it. Models and guardrails hold on every account.
     """
 
     id: str
@@ -386,10 +386,10 @@ def principal_of(user: User, *, session_id: str | None = None) -> Principal:
 def key_principal_of(known: KnownKey) -> Principal:
     """Gives the holder of a key as every service sees them: bound by the key, and by the account it is charged to.
 
-    Guardrails of the person hold whatever account is charged.
+    Which models the person may use, and their guardrails, hold whatever account is charged: access is no money.
     """
     key, user, group = known.key, known.user, known.group
-    own = user.limits if group is None else Limits(guards=user.limits.guards)
+    own = user.limits if group is None else Limits(models=user.limits.models, guards=user.limits.guards)
     found = [(key.limits, f"key:{key.id}", key.name), (own, f"user:{user.id}", user.name)]
     if group is not None:
         found.append((group.limits, f"group:{group.id}", group.name))

@@ -30,6 +30,7 @@ _BY_PATH = {
     "/v1/audio/translations": "transcription",
     "/v1/audio/speech": "speech",
     "/v1/models": None,
+    "/api/v1/limits/me": None,
     # Ollama's protocol
     "/api/chat": "chat",
     "/api/generate": "chat",
@@ -45,7 +46,7 @@ _GUARDED = ("/api", "/v1", "/metrics")
 
 
 def needed_scope(path: str) -> str | None:
-    """Gives the scope that a path needs; None for what every key may do (list models, load the page)."""
+    """Gives the scope that a path needs; None for what every key may do (list models, see its limits, load the page)."""
     if path in _BY_PATH:
         return _BY_PATH[path]
     for beginning, scope in _BY_BEGINNING:

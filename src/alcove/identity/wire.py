@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from alcove.identity import models
 from alcove.identity.limits import Limits as KeptLimits
@@ -85,7 +85,7 @@ class User(BaseModel):
     created_at: datetime
     last_seen_at: datetime | None
     limits: Limits | None
-    """What they may use of models on their own account."""
+    """What they may use of models on their own account; models and guardrails hold for keys of groups too."""
 
     @classmethod
     def of(cls, user: models.User) -> "User":
@@ -164,7 +164,7 @@ class UserUpdate(_Sent):
     disabled: bool | None = None
     password: Password | None = None
     limits: Limits | None = None
-    """What they may use of models on their own account; `null` for no limits, left out to leave them."""
+    """What they may use of models on their own account, models and guardrails also with keys of groups; `null` for no limits, left out to leave them."""
 
 
 Scope = Annotated[str, Field(max_length=40, json_schema_extra={"enum": sorted(SCOPES)})]
@@ -209,8 +209,20 @@ class Key(BaseModel):
         )
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        message = "must be in the years 1 to 9999 in UTC"
+        raise ValueError(message) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone, in UTC."""
+
+
 class _KeyTerms(_Sent):
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     limits: Limits | None = None
     scopes: Annotated[list[Scope] | None, Field(max_length=len(SCOPES))] = None
     """What it may be used for; left out for everything."""
@@ -222,7 +234,7 @@ class _KeyTerms(_Sent):
     def terms(self) -> models.KeyTerms:
         """Gives what the key may be used for."""
         return models.KeyTerms(
-            expires_at=None if self.expires_at is None else self.expires_at.astimezone(UTC),
+            expires_at=self.expires_at,
             limits=kept(self.limits),
             scopes=None if self.scopes is None else tuple(dict.fromkeys(self.scopes)),
             allowed_ips=tuple(dict.fromkeys(self.allowed_ips)),

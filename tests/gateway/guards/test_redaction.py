@@ -23,6 +23,7 @@ from alcove.kernel.chat import (
     ToolCall,
     ToolCallDelta,
 )
+from alcove.kernel.errors import InvalidRequest
 
 ALL = frozenset(Sensitive)
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/abc=\nqwertz\n-----END RSA PRIVATE KEY-----"
@@ -113,9 +114,12 @@ async def test_values_in_arguments_of_tools_are_json_again():
     vault = Vault(ALL)
     vault.hide(KEY)
     arguments = '{"key": "\\u003cSECRET_1\\u003e", "again": "<SECRET_1>"}'
-    deltas = [Delta(tool_calls=(ToolCallDelta(index=0, id="c", name="use", arguments=each),)) for each in arguments]
+    deltas = [
+        Delta(tool_calls=(ToolCallDelta(index=0, id="c", name="use_<SECRET_1>", arguments=each),)) for each in arguments
+    ]
     answer = await revealed(Redactor(vault), [*deltas, Delta(finish_reason="tool_calls")])
     assert json.loads(answer.tool_calls[0].arguments) == {"key": KEY, "again": KEY}
+    assert answer.tool_calls[0].name == f"use_{KEY}"
 
 
 async def test_everything_that_goes_to_a_model_is_hidden():
@@ -142,6 +146,22 @@ async def test_everything_that_goes_to_a_model_is_hidden():
     assert "ada@a.org" not in hidden
     assert "MIIEow" not in hidden
     assert "EMAIL_1" in hidden
+
+
+@pytest.mark.parametrize("arguments", ['{"to": "ada@a.org", "to": 1}', r'{"to": "ada\u0040a.org"}', "to ada@a.org"])
+async def test_a_value_in_arguments_is_hidden_however_it_is_written(arguments: str):
+    call = ToolCall(id="c", name="mail", arguments=arguments)
+    request = ChatRequest(model="m", messages=(ChatMessage(role=ChatRole.ASSISTANT, tool_calls=(call,)),))
+    hidden = (await Redactor(Vault(ALL)).conceal(request)).messages[0].tool_calls[0].arguments
+    assert "a.org" not in hidden
+
+
+async def test_arguments_that_are_too_deep_to_be_looked_at_are_refused():
+    deep = "[" * 100_000 + "]" * 100_000
+    call = ToolCall(id="c", name="mail", arguments=deep)
+    request = ChatRequest(model="m", messages=(ChatMessage(role=ChatRole.ASSISTANT, tool_calls=(call,)),))
+    with pytest.raises(InvalidRequest, match="too deep"):
+        await Redactor(Vault(ALL)).conceal(request)
 
 
 async def test_citations_are_restored_with_their_places_in_the_document():

@@ -221,6 +221,8 @@ TITLED = TextPart(text="x", extra={"anthropic": {"document": {"title": "a bomb"}
     with_call(extra={"note": {"said": "bomb"}}),
     with_call(arguments=r'{"what": "a \u0062omb"}'),
     with_call(arguments=r'{"\u0062omb": 1}'),
+    with_call(arguments=r'{"what": "a \u0062omb", "what": "a dove", "or": "a bomb"}'),
+    with_call(arguments='{"what": "a bomb", "what": "bomb"}'),
     with_tool({"bomb": {"type": "string"}}),
 ])  # fmt: skip
 async def test_a_banned_word_is_found_in_parts_and_calls_of_every_kind(request_: ChatRequest, ada: Principal):
@@ -357,7 +359,7 @@ async def test_another_name_of_a_model_does_not_go_around_its_guardrails(ada: Pr
 
 async def test_the_guardrails_of_a_model_hold_for_those_that_have_it_answer(ada: Principal):
     guard = await guards({**NO_BOMBS, "is_always_on": False}, models={"real": ("bombs",)})
-    asks = Asks(Echo(), ModelInfo(id="knowledge/x", is_composite=True, asks=("real",)))
+    asks = Asks(Echo(), ModelInfo(id="small", is_composite=True, asks=("real",)))
     assert isinstance((await run(asks, guard, question("bomb"), ada)).error, ContentBlocked)
-    other = Asks(Echo(), ModelInfo(id="knowledge/x", is_composite=True, asks=("other",)))
+    other = Asks(Echo(), ModelInfo(id="small", is_composite=True, asks=("other",)))
     assert (await run(other, guard, question("bomb"), ada)).error is None

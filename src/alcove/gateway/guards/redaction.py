@@ -189,7 +189,8 @@ class Redactor:
             content=held.text("content", delta.content),
             reasoning=held.text("reasoning", delta.reasoning),
             tool_calls=tuple(
-                replace(each, arguments=held.text(each.index, each.arguments)) for each in delta.tool_calls
+                replace(each, name=held.name(each), arguments=held.text(each.index, each.arguments))
+                for each in delta.tool_calls
             ),
             citations=citations,
         )
@@ -224,12 +225,20 @@ class _Held:
             self._tails[part] = text[end:]
         return self._restored(part, text[:end])
 
+    def name(self, call: ToolCallDelta) -> str | None:
+        """Gives the name of the tool that is called, which comes whole."""
+        return None if call.name is None else self.vault.restore(call.name)
+
     def rest(self, delta: Delta) -> Delta:
         """Gives the last delta with everything that was held back put before what it says itself."""
         content = self._restored("content", self._tails.pop("content", "") + delta.content)
         reasoning = self._restored("reasoning", self._tails.pop("reasoning", "") + delta.reasoning)
         calls = [
-            replace(each, arguments=self._restored(each.index, self._tails.pop(each.index, "") + each.arguments))
+            replace(
+                each,
+                name=self.name(each),
+                arguments=self._restored(each.index, self._tails.pop(each.index, "") + each.arguments),
+            )
             for each in delta.tool_calls
         ]
         calls += [

@@ -55,13 +55,21 @@ def within_arguments(text: str, change: Change) -> str:
     Raises:
         InvalidRequest: When they are nested too deep to be looked at.
     """
+    has_doubles = False
+
+    def one_of_each(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
+        nonlocal has_doubles
+        found = dict(pairs)
+        has_doubles = has_doubles or len(found) < len(pairs)
+        return found
+
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=one_of_each)
         changed = _json(value, change)
-        return text if changed == value else json.dumps(changed, ensure_ascii=False)
+        is_same = changed == value and not has_doubles  # of two fields of one name only the last was looked at
+        return text if is_same else json.dumps(changed, ensure_ascii=False)
     except RecursionError:
-        message = "the arguments of a tool call are nested too deep; make them flatter"
-        raise InvalidRequest(f"messages: {message}", fields=(FieldError(field="messages", message=message),)) from None
+        raise _too_deep() from None
     except ValueError:
         return change(text)
 
@@ -88,8 +96,18 @@ def _within(arguments: str) -> list[str]:
         found.append(text)
         return text
 
-    within_arguments(arguments, keep)
+    try:
+        _json(json.loads(arguments, object_pairs_hook=list), keep)  # pairs, so that all fields of one name are there
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        return []
     return found
+
+
+def _too_deep() -> InvalidRequest:
+    message = "the arguments of a tool call are nested too deep; make them flatter"
+    return InvalidRequest(f"messages: {message}", fields=(FieldError(field="messages", message=message),))
 
 
 def _message(message: ChatMessage, change: Change, arguments: Change) -> ChatMessage:

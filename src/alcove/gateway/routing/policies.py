@@ -64,7 +64,7 @@ class RoutedPolicies:
             return _NOTHING
         group = self.router.group(model_id)
         cache = route.members[0].capacity.options.cache if group is None else group.options.cache
-        guards = [name for each in self._all(route, set()) for name in self._guards(each)]
+        guards = [name for each in route.with_fallbacks() for name in self._guards(each)]
         return ModelPolicy(cache=cache, guards=tuple(dict.fromkeys(guards)))
 
     def _guards(self, route: PooledRoute) -> Iterator[str]:
@@ -73,16 +73,6 @@ class RoutedPolicies:
             yield from group.options.guards
         for each in route.members:
             yield from each.capacity.options.guards
-
-    def _all(self, route: PooledRoute, seen: set[str]) -> Iterator[PooledRoute]:
-        if route.info.id in seen:
-            return
-        seen.add(route.info.id)
-        yield route
-        for model_id in route.policy.fallbacks.all():
-            other = self.router.known(model_id)
-            if other is not None:
-                yield from self._all(other, seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from alcove.gateway.calls import ModelPrices
 from alcove.gateway.prices import DeploymentPricing
 from alcove.gateway.routing.estimate import RoutedEstimate
+from alcove.gateway.routing.models import Fallbacks
 from alcove.gateway.routing.route import PooledRoute
 from alcove.kernel.ports import NoPricing
 from tests.gateway.pool import call, member, route
@@ -40,6 +41,21 @@ def test_the_dearest_deployment_that_may_answer_is_reckoned_with() -> None:
     assert estimate.nano_usd(call(model="free", input_tokens=1000)) == 0
     assert estimate.nano_usd(call(model="alcove/reader", input_tokens=1000)) == 0
     assert ways.asked == ["both", "one", "free", "alcove/reader"]
+
+
+def test_models_that_may_be_asked_instead_are_reckoned_with_and_those_in_place_of_these() -> None:
+    prices = {
+        name: ModelPrices(input_usd=Decimal(usd), output_usd=Decimal(1))
+        for name, usd in (("cheap", 1), ("dear", 5), ("dearest", 9))
+    }
+    last = route(member("dearest"), model="last", fallbacks=Fallbacks(on_error=("first",)))
+    between = route(member("dear"), model="between", fallbacks=Fallbacks(on_content_policy=("last",)))
+    first = route(
+        member("cheap"), model="first", others=(between, last), fallbacks=Fallbacks(on_error=("between", "gone"))
+    )
+    ways: Any = Ways({"first": first})
+    estimate = RoutedEstimate(ways, DeploymentPricing(NoPricing(), prices.get))
+    assert estimate.nano_usd(call(model="first", input_tokens=1000)) == 1000 * 9000
 
 
 def test_new_prices_count_when_deployments_change() -> None:

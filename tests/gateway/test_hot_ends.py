@@ -2,11 +2,13 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import anyio
+import pytest
 
 from alcove.gateway.calls import Call, Outcome
 from alcove.gateway.metering import FreeMeter, MemoryUsageLog
@@ -18,9 +20,15 @@ from alcove.kernel.ports import ModelInfo, Served
 from alcove.kernel.principal import Principal
 from tests.gateway.conftest import settings_for
 from tests.gateway.hot import Hot, RefusingMeter, hot
-from tests.wire.openai_server import OpenAiServer
+from tests.wire.openai_server import OpenAiServer, event, piece, stream, whole
 
 ASK = [{"role": "user", "content": "say it"}]
+
+
+@pytest.fixture(scope="module")
+def serving(_upstream: OpenAiServer) -> Iterator[Hot]:
+    with hot(settings_for(_upstream)) as running:
+        yield running
 
 
 async def ask(serving: Hot, **body: Any) -> Any:
@@ -93,6 +101,39 @@ async def test_client_that_leaves_before_the_first_byte_pays_for_what_was_read(u
     assert (row.status, row.output_tokens, row.is_estimated) == (499, 0, True)
     assert row.input_tokens > 0
     assert row.cost_usd == Decimal("0.01") * row.input_tokens
+
+
+TEXTS = [
+    {"content": "x" * 2000},
+    {"reasoning_content": "x" * 2000},
+    {"reasoning": "x" * 2000},
+    {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "x" * 1999}}]},
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("before", [b"", b": a comment, so that it is read with care\n\n"])
+async def test_answer_without_counts_is_counted_by_its_characters(
+    serving: Hot, upstream: OpenAiServer, text: dict[str, Any], before: bytes
+) -> None:
+    serving.log.rows.clear()
+    upstream.script.append(stream(before + event(piece(text)), event(piece({}, "stop")), b"data: [DONE]\n\n"))
+    await ask(serving, model="echo", stream=True)
+    row = await serving.row()
+    assert (row.output_tokens, row.is_estimated) == (500, True)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_answer_in_one_piece_without_counts_likewise(
+    serving: Hot, upstream: OpenAiServer, text: dict[str, Any]
+) -> None:
+    serving.log.rows.clear()
+    message = {"index": 0, "message": {"role": "assistant", **text}, "finish_reason": "stop"}
+    upstream.script.append(whole({"id": "a", "choices": [message]}))
+    await ask(serving, model="echo", tools=[{"type": "function", "function": {"name": "f" * 4000}}])
+    row = await serving.row()
+    assert (row.output_tokens, row.is_estimated) == (500, True)
+    assert row.input_tokens > 1000
 
 
 async def test_reservation_is_given_back_though_the_price_or_a_counter_fails(upstream: OpenAiServer) -> None:

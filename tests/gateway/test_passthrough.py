@@ -15,7 +15,7 @@ from alcove.gateway.models import DeploymentSettings, GatewaySettings, Provider
 from alcove.gateway.passthrough.forms import FormBody, Part, json_body
 from alcove.kernel.errors import InvalidRequest
 from tests.gateway.conftest import Served, served, settings_for
-from tests.wire.openai_server import Cut, OpenAiServer, chunk, head, whole
+from tests.wire.openai_server import Cut, OpenAiServer, chunk, event, head, stream, whole
 
 JSON_ROUTES = ("/v1/moderations", "/v1/images/generations", "/v1/audio/speech")
 FORM_ROUTES = ("/v1/images/edits", "/v1/images/variations", "/v1/audio/transcriptions", "/v1/audio/translations")
@@ -131,6 +131,43 @@ async def test_bytes_come_as_they_are_sent(serving: Served, upstream: OpenAiServ
             pieces = answer.aiter_raw()
             assert await anext(pieces) == b"\xff\xfb first"
         assert b"".join([piece async for piece in pieces]) == b"\x00 second"
+
+
+async def test_counts_at_the_end_of_a_stream_of_pictures_are_billed(serving: Served, upstream: OpenAiServer) -> None:
+    first = event({"type": "image_generation.partial_image", "b64_json": "x" * 100_000})
+    last = event(
+        {"type": "image_generation.completed", "b64_json": "y", "usage": {"input_tokens": 9, "output_tokens": 90}}
+    )
+    upstream.script.append(stream(first, last[:50], last[50:]))
+    async with serving.client() as client:
+        body = {"model": "up/gpt-image-1", "prompt": "a cat", "stream": True}
+        answer = await client.post("/v1/images/generations", json=body)
+    assert answer.content == first + last
+    row = serving.gateway.usage.rows[-1]
+    assert (row.input_tokens, row.output_tokens, row.is_estimated) == (9, 90, False)
+
+
+async def test_event_that_is_too_long_is_passed_on_and_not_counted(serving: Served, upstream: OpenAiServer) -> None:
+    long = event({"b64_json": "x" * (9 << 20), "usage": {"input_tokens": 9}})
+    upstream.script.append(stream(long))
+    async with serving.client() as client:
+        body = {"model": "up/gpt-image-1", "prompt": "a cat" * 8, "stream": True}
+        answer = await client.post("/v1/images/generations", json=body)
+    assert answer.content == long
+    row = serving.gateway.usage.rows[-1]
+    assert (row.input_tokens, row.is_estimated) == (10, True)
+
+
+async def test_file_is_held_and_counted_at_a_flat_rate_where_the_server_tells_nothing(
+    serving: Served, upstream: OpenAiServer
+) -> None:
+    upstream.script.append(whole({"text": "hello"}))
+    async with serving.client() as client:
+        files = {"file": ("a.wav", b"x", "audio/wav")}
+        answer = await client.post("/v1/audio/transcriptions", data={"model": "up/whisper-1"}, files=files)
+    assert answer.status_code == 200
+    row = serving.gateway.usage.rows[-1]
+    assert (row.input_tokens, row.output_tokens, row.is_estimated) == (1000, 0, True)
 
 
 async def test_refusal_of_the_server_keeps_status_and_retry_after(serving: Served, upstream: OpenAiServer) -> None:

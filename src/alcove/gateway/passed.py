@@ -15,6 +15,7 @@ from alcove.gateway.native import NATIVE
 
 _MAX_ID = 200
 _BYTES_A_TOKEN = 4
+_READ_BY_MODELS = ("messages", "tools", "functions", "response_format")
 _BRACKET = ord("[")
 _SHORTEST = 64  # bytes of a list that holds a message, at least; shorter ones are looked at
 
@@ -97,7 +98,7 @@ class PassedRequest:
     @property
     def input_tokens(self) -> int:
         """About how many tokens the input has."""
-        return len(self.fields["messages"]) // _BYTES_A_TOKEN + 1
+        return sum(len(self.fields[name]) for name in _READ_BY_MODELS if name in self.fields) // _BYTES_A_TOKEN + 1
 
     @property
     def output_tokens(self) -> int:

@@ -72,8 +72,8 @@ class PassedAnswer(Protocol):
         ...
 
     @property
-    def pieces(self) -> int:
-        """Gives about how many tokens of text have come."""
+    def output_tokens(self) -> int:
+        """Gives about how many tokens have come: text, reasoning and tool calls."""
         ...
 
     @property

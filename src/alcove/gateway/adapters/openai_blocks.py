@@ -18,6 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from alcove.gateway.adapters.openai_stream import ChunkReader, NotAChunk, usage_of
 from alcove.gateway.adapters.upstream import UpstreamServer
+from alcove.gateway.limits.estimates import characters_of
 from alcove.gateway.openai_answer import DONE, event, usage_json
 from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.kernel.chat import JsonValue, Usage
@@ -64,13 +65,45 @@ class PlainUsage(Struct, gc=False):
         )
 
 
-class _Delta(Struct, gc=False):
+class PlainText(Struct, gc=False):
+    """What an answer, or a piece of one, has of text; fields that are not as they should be count for nothing."""
+
     content: str | None = None
+    reasoning_content: object = None
+    reasoning: object = None
+    tool_calls: Raw | None = None
+
+    @property
+    def characters(self) -> int:
+        """How many there are, as `characters_of` has it."""
+        found = len(self.content or "")
+        reasoning = self.reasoning_content or self.reasoning
+        if reasoning is not None and isinstance(reasoning, str):
+            found += len(reasoning)
+        if self.tool_calls is not None:
+            try:
+                calls = _calls.decode(self.tool_calls) or ()
+            except msgspec.MsgspecError:
+                return found + len(self.tool_calls)
+            for each in calls:
+                function = each.function
+                if function is not None:
+                    found += len(function.name or "") + len(function.arguments or "")
+        return found
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(Struct, gc=False):
+    function: _Function | None = None
 
 
 class _Choice(Struct, gc=False):
     index: int = 0
-    delta: _Delta | None = None
+    delta: PlainText | None = None
     finish_reason: str | None = None
     message: Raw | None = None
 
@@ -104,6 +137,7 @@ class _SilentChunk(Struct, gc=False):
     usage: None = None
 
 
+_calls = msgspec.json.Decoder(list[_Call] | None)
 _silent = msgspec.json.Decoder(_SilentChunk)
 _chunks = msgspec.json.Decoder(_Chunk)
 
@@ -159,7 +193,7 @@ class BlockReader:
         keeps_usage: Whether the client asked for token counts; else the chunk that holds nothing else is taken out.
         reader: What has been learned of the answer.
         usage: Tokens, as far as they are told.
-        pieces: How many chunks have come.
+        characters: How many characters of text, reasoning and tool calls have come.
         error: What went wrong, once the bytes before it have been given.
     """
 
@@ -167,7 +201,7 @@ class BlockReader:
     keeps_usage: bool
     reader: ChunkReader = field(default_factory=ChunkReader)
     usage: Usage | None = None
-    pieces: int = 0
+    characters: int = 0
     error: AlcoveError | None = None
     _tail: bytes = b""
     _held: bytes = b""
@@ -250,7 +284,10 @@ class BlockReader:
                     return False
                 if choice.finish_reason:
                     self.reader.finish_reason = choice.finish_reason
-        self.pieces += len(chunks)
+        for chunk in chunks:  # once the block is known to be plain, as others are counted event by event
+            for choice in chunk.choices or ():
+                if choice.delta is not None:
+                    self.characters += choice.delta.characters
         return True
 
     def _look_for_beginning(self, body: bytes, chunks: list[_Chunk]) -> bool:
@@ -312,9 +349,9 @@ class BlockReader:
         if error:
             raise self.server.error_event(error, has_begun=self.reader.has_begun)
         delta = self.reader.delta(chunk)
-        self.pieces += 1
-        if delta is not None and delta.usage is not None:
-            self.usage = delta.usage
+        if delta is not None:
+            self.characters += characters_of(delta)
+            self.usage = delta.usage or self.usage
         if not isinstance(chunk, dict):
             return b""
         if chunk.get("usage") is not None and not chunk.get("choices") and not self.keeps_usage:

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from alcove.gateway.adapters.openai_blocks import (
     MAX_EVENT_BYTES,
     BlockReader,
+    PlainText,
     PlainUsage,
     broken,
     error_in,
@@ -19,6 +20,7 @@ from alcove.gateway.adapters.openai_blocks import (
 )
 from alcove.gateway.adapters.openai_stream import ChunkReader, NotAChunk
 from alcove.gateway.adapters.upstream import UpstreamServer
+from alcove.gateway.limits.estimates import characters_of, tokens_of
 from alcove.gateway.openai_answer import DONE, AnswerHead, ChunkWriter, dump, whole_answer
 from alcove.gateway.passed import PassedRequest
 from alcove.gateway.ports import TransportResponse
@@ -43,12 +45,8 @@ class ServerTraits:
     takes_stream_options: bool = True
 
 
-class _Message(Struct, gc=False):
-    content: str | None = None
-
-
 class _Choice(Struct, gc=False):
-    message: _Message
+    message: PlainText
     finish_reason: str
     index: int = 0
     delta: Raw | None = None
@@ -133,9 +131,9 @@ class StreamedAnswer:
         return self._blocks.usage
 
     @property
-    def pieces(self) -> int:
-        """How many chunks have come."""
-        return self._blocks.pieces
+    def output_tokens(self) -> int:
+        """About how many tokens have come."""
+        return tokens_of(self._blocks.characters)
 
     async def begin(self) -> None:
         """Waits for the first bytes.
@@ -208,7 +206,7 @@ class StreamedAnswer:
 class WholeAnswer:
     """An answer in one piece; also for a client that asked for a stream, from a server that does not."""
 
-    __slots__ = ("_data", "_request", "_response", "_server", "finish_reason", "is_over", "pieces", "usage")
+    __slots__ = ("_data", "_request", "_response", "_server", "finish_reason", "is_over", "output_tokens", "usage")
 
     def __init__(self, response: TransportResponse, server: UpstreamServer, request: PassedRequest) -> None:
         self._response = response
@@ -218,7 +216,7 @@ class WholeAnswer:
         self.is_over = False
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
-        self.pieces = 0
+        self.output_tokens = 0
 
     async def begin(self) -> None:
         """Reads it.
@@ -248,7 +246,7 @@ class WholeAnswer:
             return
         self.finish_reason = choice.finish_reason
         self.usage = None if whole.usage is None else whole.usage.usage()
-        self.pieces = len(choice.message.content or "") // 4 + 1
+        self.output_tokens = tokens_of(choice.message.characters)
         self._data = data
 
     async def _gathered(self) -> bytes:
@@ -261,7 +259,7 @@ class WholeAnswer:
         finally:
             await events.aclose()
         answer = sum_up(b"".join(parts), True)  # noqa: FBT003
-        self.finish_reason, self.usage, self.pieces = events.finish_reason, events.usage, events.pieces
+        self.finish_reason, self.usage, self.output_tokens = events.finish_reason, events.usage, events.output_tokens
         head = AnswerHead(trace_id=self._request.request_id, model=self._request.model, created=int(time.time()))
         return whole_answer(head, answer)
 
@@ -278,7 +276,7 @@ class WholeAnswer:
         if reader.finish_reason is None or delta is None or not isinstance(chunk, dict):
             raise broken(self._server, "ended its answer without saying why", has_begun=reader.has_begun)
         self.finish_reason, self.usage = reader.finish_reason, delta.usage
-        self.pieces = len(delta.content) // 4 + 1
+        self.output_tokens = tokens_of(characters_of(delta))
         if not self._request.is_streaming:
             return dump(tidied(chunk, "message"))
         answer = Answer()

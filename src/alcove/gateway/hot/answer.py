@@ -240,7 +240,7 @@ class HotAnswer:
             info, outcome.usage = self._lease.target.info, answer.usage
             if outcome.usage is None:
                 outcome.is_estimated = True
-                outcome.usage = Usage(input_tokens=call.input_tokens, output_tokens=answer.pieces)
+                outcome.usage = Usage(input_tokens=call.input_tokens, output_tokens=answer.output_tokens)
         elif outcome.status == CLIENT_LEFT and not outcome.error_code and self._served.attempts and self._route:
             info, outcome.is_estimated = self._route.info, True
             outcome.usage = Usage(input_tokens=call.input_tokens)

@@ -17,7 +17,7 @@ from alcove.gateway.openai_answer import event
 from alcove.gateway.openai_api import ERRORS, ChatFace
 from alcove.gateway.passthrough import models
 from alcove.gateway.passthrough.forms import FormBody, Part, json_body
-from alcove.gateway.passthrough.models import MULTIPART, Passage, PassedAnswer, PassedRequest
+from alcove.gateway.passthrough.models import FORM_INPUT_TOKENS, MULTIPART, Passage, PassedAnswer, PassedRequest
 from alcove.gateway.passthrough.rerank import EmbeddingReranker
 from alcove.gateway.passthrough.service import PassThroughService
 from alcove.gateway.service import ModelCatalogue
@@ -297,6 +297,7 @@ async def _passed_request(passage: Passage, request: Request, request_id: str) -
             body=form,
             content_type=form.content_type,
             accept=accept,
+            input_tokens=FORM_INPUT_TOKENS,
             request_id=request_id,
         )
     body = json_body(await request.body())

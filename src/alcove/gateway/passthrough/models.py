@@ -8,6 +8,9 @@ from alcove.gateway.calls import CallKind
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 
+FORM_INPUT_TOKENS = 1_000
+"""Held for a request whose input is a file, and counted where the server tells nothing: about a picture, or a minute of speech."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
@@ -51,7 +54,7 @@ class PassedRequest:
         body: Gives the body again with another id in it.
         content_type: What the body is.
         accept: What the client takes.
-        input_tokens: Tokens of the input, estimated; 0 where it is no text.
+        input_tokens: Tokens of the input, estimated; for a file `FORM_INPUT_TOKENS`.
         request_id: Id of the HTTP request.
     """
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import anyio
-import pydantic_core
 
 from alcove.gateway.calls import CLIENT_LEFT, Call, Outcome
+from alcove.gateway.passthrough.counts import Counts, counts_of
 from alcove.gateway.passthrough.models import PassedAnswer, PassedRequest
 from alcove.gateway.ports import Admission, Lease, Meter, Router, Target, TransportResponse
 from alcove.infra.http import HttpClientError
-from alcove.kernel.chat import JsonValue, Usage
+from alcove.kernel.chat import Usage
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import (
     AlcoveError,
@@ -29,8 +29,6 @@ from alcove.kernel.trace import Level, Observation, ObservationKind, Trace, Trac
 
 _PASSED = ("application/json", "audio/", "image/", "video/", "text/plain", "text/event-stream", "text/vtt", "application/x-subrip", "application/octet-stream")  # fmt: skip
 """What an answer may be; HTML and the like would be taken for pages of this server."""
-_MAX_COUNTED = 4 << 20
-"""Bytes of a JSON answer in which token counts are looked for."""
 
 
 @dataclass(slots=True)
@@ -153,6 +151,7 @@ class _Exchange:
     served: Served
     _first_s: float | None = None
     _size: int = 0
+    _counts: Counts | None = None
     _is_over: bool = False
 
     async def relay(self, lease: Lease, response: TransportResponse, content_type: str) -> AsyncGenerator[bytes, None]:
@@ -162,26 +161,24 @@ class _Exchange:
             StreamInterrupted: When it breaks off.
         """
         clock = self.service.clock
-        is_counted = content_type.lower().startswith("application/json")
-        counted: list[bytes] = []
+        self._counts = counts = counts_of(content_type)
         size = 0
         try:
             while piece := await response.read_some():
                 self._first_s = self._first_s or clock.monotonic_s()
                 size += len(piece)
-                if is_counted and size <= _MAX_COUNTED:
-                    counted.append(piece)
+                counts.take(piece)
                 yield piece
             now_s = clock.monotonic_s()
             lease.succeeded(first_s=(self._first_s or now_s) - self.call.began_s, total_s=now_s - self.call.began_s)
-            await self.end(lease, usage=_usage_in(counted), size_bytes=size)
+            await self.end(lease, usage=counts.usage(), size_bytes=size)
         except HttpClientError as failure:
             detail = (
                 f"The model server of {lease.target.deployment!r} broke off in the middle of its answer: {failure}."
             )
             error = StreamInterrupted(detail)
             lease.failed(error)
-            await self.end(lease, error=error, size_bytes=size)
+            await self.end(lease, error=error, usage=counts.usage(), size_bytes=size)
             raise error from failure
         finally:
             self._size = size
@@ -193,7 +190,8 @@ class _Exchange:
         if not self._is_over:
             lease.abandoned()
             with anyio.CancelScope(shield=True):
-                await self.end(lease, status=CLIENT_LEFT, size_bytes=self._size)
+                usage = None if self._counts is None else self._counts.usage()
+                await self.end(lease, status=CLIENT_LEFT, usage=usage, size_bytes=self._size)
 
     async def end(
         self,
@@ -257,30 +255,3 @@ def _mark(trace: Trace, observation: Observation, error: AlcoveError | None, sta
     else:
         return
     trace.status_message = observation.status_message = message
-
-
-def _usage_in(pieces: list[bytes]) -> Usage | None:
-    """Gives the token counts in a JSON answer, in whichever of the vendors' ways; None when there are none."""
-    if not pieces:
-        return None
-    try:
-        answer = pydantic_core.from_json(b"".join(pieces))
-    except ValueError:
-        return None
-    found = answer.get("usage") if isinstance(answer, dict) else None
-    if not isinstance(found, dict):
-        return None
-    read = _count(found, "input_tokens", "prompt_tokens")
-    written = _count(found, "output_tokens", "completion_tokens")
-    if read is None and written is None:
-        total = _count(found, "total_tokens")
-        return None if total is None else Usage(input_tokens=total)
-    return Usage(input_tokens=read or 0, output_tokens=written or 0)
-
-
-def _count(found: dict[str, JsonValue], *names: str) -> int | None:
-    for name in names:
-        value = found.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53:
-            return value
-    return None

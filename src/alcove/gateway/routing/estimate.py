@@ -40,10 +40,10 @@ class RoutedEstimate:
         return int(max(costs, default=0.0) * _NANO_PER_TOKEN)
 
     def _prices(self, model_id: str) -> tuple[tuple[float, float], ...]:
-        """Gives the US dollars for a million tokens in and out, at each deployment that may answer."""
+        """Gives the US dollars for a million tokens in and out, at each deployment that may answer, in place of the model's own too."""
         route = self.router.known(model_id)
         found: list[tuple[float, float]] = []
-        for member in () if route is None else route.members:
+        for member in () if route is None else (each for way in route.with_fallbacks() for each in way.members):
             target = member.target
             served = Served(
                 deployment=target.deployment, provider=target.upstream.provider_name, upstream_model=target.upstream_id

@@ -66,7 +66,7 @@ class RoutedPolicies:
             return _NOTHING
         group = self.router.group(model_id)
         cache = route.members[0].capacity.options.cache if group is None else group.options.cache
-        routes = list(self._all(route, set()))
+        routes = list(route.with_fallbacks())
         guards = [name for each in routes for name in self._guards(each)]
         names = [name for each in routes for name in _names(each)]
         return ModelPolicy(cache=cache, guards=tuple(dict.fromkeys(guards)), names=tuple(dict.fromkeys(names)))
@@ -77,16 +77,6 @@ class RoutedPolicies:
             yield from group.options.guards
         for each in route.members:
             yield from each.capacity.options.guards
-
-    def _all(self, route: PooledRoute, seen: set[str]) -> Iterator[PooledRoute]:
-        if route.info.id in seen:
-            return
-        seen.add(route.info.id)
-        yield route
-        for model_id in route.policy.fallbacks.all():
-            other = self.router.known(model_id)
-            if other is not None:
-                yield from self._all(other, seen)
 
 
 def _names(route: PooledRoute) -> Iterator[str]:

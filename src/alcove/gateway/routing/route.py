@@ -6,7 +6,7 @@ no task, no timer, no logging. A timer is set only for a first-token timeout, ta
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -101,6 +101,17 @@ class PooledRoute:
     def can_pass_through(self) -> bool:
         """Whether every deployment that may be asked, fallbacks included, takes OpenAI's bytes as they are."""
         return self.takes_bytes and (not self.has_fallbacks or self._all_take_bytes({self.info.id}))
+
+    def with_fallbacks(self) -> "Sequence[PooledRoute]":
+        """Gives this way and those to all models that may be asked in its place, or in place of these."""
+        found, ids = [self], {self.info.id}
+        for route in found:  # grows on the way
+            for model_id in route.policy.fallbacks.all():
+                other = self.find(model_id)
+                if other is not None and other.info.id not in ids:
+                    ids.add(other.info.id)
+                    found.append(other)
+        return found
 
     async def attempt(
         self, call: Call, send: Callable[[Target], Awaitable[T]], served: Served, *, prefix: bytes = b""

@@ -55,7 +55,7 @@ async def test_a_key_for_some_models_sees_and_asks_only_those(place: Place) -> N
     assert [each["id"] for each in (await client.get("/v1/models")).json()["data"]] == ["alcove/minilm"]
     refused = await client.post("/v1/chat/completions", json=ASK)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
-    assert "may not use the model 'alcove/reader'; allowed: alcove/mini*" in refused.json()["error"]["message"]
+    assert "may not use the model 'alcove/reader'" in refused.json()["error"]["message"]
     assert (await client.post("/v1/embeddings", json={"model": "alcove/minilm", "input": "x"})).status_code == 200
     assert (await client.get("/api/v1/limits/me")).status_code == 200  # whatever its scopes
     assert (await client.get("/api/v1/keys")).status_code == 403  # not in its scopes

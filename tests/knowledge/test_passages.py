@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from alcove.infra.embedder import FakeEmbedder
 from alcove.infra.vectors import Hit, InMemoryVectorIndex, Scope, Vector
 from alcove.kernel.clock import FakeClock
-from alcove.knowledge.models import ChunkRecord, DocumentRecord, DocumentStatus, KnowledgeSettings, Retrieved, Strategy
+from alcove.knowledge.models import ChunkRecord, KnowledgeSettings, Retrieved, Strategy
 from alcove.knowledge.ports import KnowledgeStore
 from alcove.knowledge.retrieval import Retriever
-from tests.knowledge.conftest import collection_record, document_record, texts_are_in_place
+from tests.knowledge.conftest import collection_record, texts_are_in_place
 
 OWNER = "user-ada"
 
@@ -38,9 +38,8 @@ class OneDocument:
             )
             self.text += chr(0x4E00 + index) * size + "\n" * (1 + index % 3)
 
-    async def documents(self, owner_id: str, document_ids: Sequence[str]) -> Sequence[DocumentRecord]:
-        record = document_record(COLLECTION, FakeClock(), id="d", status=DocumentStatus.READY)
-        return [record] if "d" in document_ids else []
+    async def ready_names(self, owner_id: str, document_ids: Sequence[str]) -> dict[str, str]:
+        return {"d": "d.txt"} if "d" in document_ids else {}
 
     async def ready_chunks(self, owner_id: str, keys: Sequence[tuple[str, int]]) -> Sequence[ChunkRecord]:
         return [each for each in self.chunks if ("d", each.index) in keys]

@@ -26,6 +26,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     with blockbuster_ctx("alcove") as watch:
         watch.functions["os.path.abspath"].deactivate()  # reads no disk; SQLAlchemy makes a path of a URL with it
+        watch.functions["io.BufferedReader.read"].can_block_in(
+            "prometheus_client/process_collector.py", "collect"
+        )  # /proc
         return (yield)
 
 

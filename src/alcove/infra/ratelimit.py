@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from alcove.kernel.errors import RateLimited
-from limits import RateLimitItem, RateLimitItemPerSecond
 
 _MIN_WAIT_S = 1.0
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NoReturn
 
 import anyio
@@ -14,7 +14,7 @@ from alcove.gateway.adapters.anthropic_request import beta_of, message_body
 from alcove.gateway.adapters.anthropic_stream import EventReader, NotAnEvent
 from alcove.gateway.adapters.anthropic_thinking import ModelTraits
 from alcove.gateway.adapters.profiles import Profile, profile_of
-from alcove.gateway.adapters.upstream import UpstreamServer
+from alcove.gateway.adapters.upstream import UpstreamServer, unix_seconds
 from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.gateway.sse import EventTooLong, SseParser
@@ -359,17 +359,8 @@ def _listed(model: _Listed) -> ListedModel:
     if can is not None and can.thinking.supported:
         words.append("reasoning")
     return ListedModel(
-        id=model.id, created=_seconds(model.created_at), description=model.display_name, capabilities=tuple(words)
+        id=model.id, created=unix_seconds(model.created_at), description=model.display_name, capabilities=tuple(words)
     )
-
-
-def _seconds(moment: datetime | None) -> int:
-    if moment is None:
-        return 0
-    try:
-        return max(0, int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()))
-    except (ValueError, OverflowError):
-        return 0
 
 
 @dataclass(frozen=True, slots=True)

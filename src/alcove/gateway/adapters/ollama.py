@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstream
 from alcove.gateway.adapters.profiles import OLLAMA, kind_of
-from alcove.gateway.adapters.upstream import UpstreamServer
+from alcove.gateway.adapters.upstream import UpstreamServer, unix_seconds
 from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.infra.http import Url
@@ -97,20 +97,10 @@ def _listed(tag: _Tag) -> ListedModel:
     return ListedModel(
         id=tag.name,
         kind="embedding" if is_embedding else "chat",
-        created=_seconds(tag.modified_at),
+        created=unix_seconds(tag.modified_at),
         description=f"On this network's Ollama: {', '.join(facts)}" if facts else "",
         capabilities=tuple(word for key, word in _CAPABILITIES.items() if key in capabilities),
     )
-
-
-def _seconds(moment: datetime | None) -> int:
-    """Gives a time in Unix seconds; 0 for none, and for one that cannot be, such as Go's zero time without a zone."""
-    if moment is None:
-        return 0
-    try:
-        return max(0, int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()))
-    except (ValueError, OverflowError):
-        return 0
 
 
 @dataclass(frozen=True, slots=True)

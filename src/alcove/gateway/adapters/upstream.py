@@ -290,3 +290,13 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), _MAX_RETRY_AFTER_S)
+
+
+def unix_seconds(moment: datetime | None) -> int:
+    """Gives a time in Unix seconds; 0 for none, and for one that cannot be, such as Go's zero time without a zone."""
+    if moment is None:
+        return 0
+    try:
+        return max(0, int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        return 0

@@ -7,9 +7,9 @@ the hot route, and the messages can name the field at fault in the client's own 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
 from alcove.gateway.body import json_object
+from alcove.gateway.fields import MAX_ID, collections, model_id, refuse
 from alcove.gateway.native import NATIVE, plain
 from alcove.kernel.chat import (
     ChatMessage,
@@ -22,12 +22,9 @@ from alcove.kernel.chat import (
     TextPart,
     ToolCall,
 )
-from alcove.kernel.errors import FieldError, InvalidRequest
 
 _ROLES = {role.value: role for role in ChatRole}
 _MAX_MESSAGES = 10_000
-_MAX_COLLECTIONS = 50
-_MAX_ID = 200
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content"})
 _REQUEST_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "collections"})
 
@@ -60,27 +57,25 @@ def chat_call(data: Mapping[str, JsonValue]) -> ChatCall:
     Raises:
         InvalidRequest: When it cannot be understood; names the field.
     """
-    model = data.get("model")
-    if not isinstance(model, str) or not 0 < len(model) <= _MAX_ID:
-        _refuse("model", f"must be the id of a model, a text of 1 to {_MAX_ID} characters")
+    model = model_id(data)
     messages = data.get("messages")
     if not isinstance(messages, list) or not messages:
-        _refuse("messages", "must be a list of at least one message")
+        refuse("messages", "must be a list of at least one message")
     if len(messages) > _MAX_MESSAGES:
-        _refuse("messages", f"must not be more than {_MAX_MESSAGES:,}")
+        refuse("messages", f"must not be more than {_MAX_MESSAGES:,}")
     stream = data.get("stream")
     if stream is not None and not isinstance(stream, bool):
-        _refuse("stream", "must be true or false")
+        refuse("stream", "must be true or false")
     choices = data.get("n")
     if choices is not None and (choices != 1 or isinstance(choices, bool)):
-        _refuse("n", "only one answer per request is supported here; send the request as often as you want answers")
+        refuse("n", "only one answer per request is supported here; send the request as often as you want answers")
     extra = {key: value for key, value in data.items() if key not in _REQUEST_FIELDS}
     return ChatCall(
         ChatRequest(
             model=model,
             messages=tuple(_message(each, f"messages.{index}") for index, each in enumerate(messages)),
             is_streaming=stream is True,
-            collections=_collections(data.get("collections")),
+            collections=collections(data),
             session_id=_session_id(data.get("metadata")),
             extra=extra,
         ),
@@ -107,43 +102,30 @@ def _wants_usage(options: JsonValue, *, is_streaming: bool) -> bool:
     if options is None:
         return False
     if not isinstance(options, dict):
-        _refuse("stream_options", "must be an object")
+        refuse("stream_options", "must be an object")
     if not is_streaming:
-        _refuse("stream_options", "is only allowed when `stream` is true")
+        refuse("stream_options", "is only allowed when `stream` is true")
     wants = options.get("include_usage")
     if wants is not None and not isinstance(wants, bool):
-        _refuse("stream_options.include_usage", "must be true or false")
+        refuse("stream_options.include_usage", "must be true or false")
     return wants is True
-
-
-def _collections(value: JsonValue) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or len(value) > _MAX_COLLECTIONS:
-        _refuse("collections", f"must be a list of up to {_MAX_COLLECTIONS} names or ids of collections")
-    names: list[str] = []
-    for index, each in enumerate(value):
-        if not isinstance(each, str) or not 0 < len(each) <= _MAX_ID:
-            _refuse(f"collections.{index}", "must be the name or id of a collection")
-        names.append(each)
-    return tuple(names)
 
 
 def _session_id(metadata: JsonValue) -> str | None:
     if isinstance(metadata, dict):
         session_id = metadata.get("session_id")
-        if isinstance(session_id, str) and 0 < len(session_id) <= _MAX_ID:
+        if isinstance(session_id, str) and 0 < len(session_id) <= MAX_ID:
             return session_id
     return None
 
 
 def _message(data: JsonValue, path: str) -> ChatMessage:
     if not isinstance(data, dict):
-        _refuse(path, "must be an object")
+        refuse(path, "must be an object")
     role = data.get("role")
     known = _ROLES.get(role) if isinstance(role, str) else None
     if known is None:
-        _refuse(f"{path}.role", f"must be one of {', '.join(_ROLES)}")
+        refuse(f"{path}.role", f"must be one of {', '.join(_ROLES)}")
     content = data.get("content")
     if isinstance(content, str):
         parts: tuple[ContentPart, ...] = (TextPart(text=content),) if content else ()
@@ -152,7 +134,7 @@ def _message(data: JsonValue, path: str) -> ChatMessage:
     elif isinstance(content, list):
         parts = tuple(_part(each, f"{path}.content.{index}") for index, each in enumerate(content))
     else:
-        _refuse(f"{path}.content", "must be a text or a list of parts")
+        refuse(f"{path}.content", "must be a text or a list of parts")
     if len(data) == 2 and "content" in data:  # noqa: PLR2004  role and content, as nearly always
         return ChatMessage(role=known, content=parts)
     extra = {key: value for key, value in data.items() if key not in _MESSAGE_FIELDS}
@@ -160,7 +142,7 @@ def _message(data: JsonValue, path: str) -> ChatMessage:
     raw_calls = data.get("tool_calls")
     if raw_calls is not None:
         if not isinstance(raw_calls, list):
-            _refuse(f"{path}.tool_calls", "must be a list")
+            refuse(f"{path}.tool_calls", "must be a list")
         calls = tuple(_tool_call(each, f"{path}.tool_calls.{index}") for index, each in enumerate(raw_calls))
     return ChatMessage(
         role=known,
@@ -175,14 +157,14 @@ def _message(data: JsonValue, path: str) -> ChatMessage:
 
 def _part(data: JsonValue, path: str) -> ContentPart:
     if not isinstance(data, dict):
-        _refuse(path, "must be an object")
+        refuse(path, "must be an object")
     kind = data.get("type")
     if not isinstance(kind, str):
-        _refuse(f"{path}.type", "must be a text such as 'text' or 'image_url'")
+        refuse(f"{path}.type", "must be a text such as 'text' or 'image_url'")
     if kind == "text":
         text = data.get("text")
         if not isinstance(text, str):
-            _refuse(f"{path}.text", "must be a text")
+            refuse(f"{path}.text", "must be a text")
         return TextPart(text=text, extra={key: value for key, value in data.items() if key not in {"type", "text"}})
     if kind == "image_url":
         return _image(data, path)
@@ -192,12 +174,12 @@ def _part(data: JsonValue, path: str) -> ContentPart:
 def _image(data: Mapping[str, JsonValue], path: str) -> ContentPart:
     image = data.get("image_url")
     if not isinstance(image, dict) or not isinstance(url := image.get("url"), str):
-        _refuse(f"{path}.image_url.url", "must be an https: or data: URL")
+        refuse(f"{path}.image_url.url", "must be an https: or data: URL")
     detail = image.get("detail")
     if detail is not None and not isinstance(detail, str):
-        _refuse(f"{path}.image_url.detail", "must be a text")
+        refuse(f"{path}.image_url.detail", "must be a text")
     if not url.startswith(("data:", "https://", "http://")):
-        _refuse(f"{path}.image_url.url", "must be an https: or data: URL")
+        refuse(f"{path}.image_url.url", "must be an https: or data: URL")
     if any(key not in {"url", "detail"} for key in image):
         return OtherPart(data=data)
     return ImagePart(
@@ -207,20 +189,20 @@ def _image(data: Mapping[str, JsonValue], path: str) -> ContentPart:
 
 def _tool_call(data: JsonValue, path: str) -> ToolCall:
     if not isinstance(data, dict):
-        _refuse(path, "must be an object")
+        refuse(path, "must be an object")
     call_id = data.get("id")
     if not isinstance(call_id, str):
-        _refuse(f"{path}.id", "must be a text")
+        refuse(f"{path}.id", "must be a text")
     function = data.get("function")
     if function is None and data.get("type") not in {None, "function"}:  # a kind of call that has no name here
         return ToolCall(
             id=call_id, name="", arguments="", extra={key: value for key, value in data.items() if key != "id"}
         )
     if not isinstance(function, dict) or not isinstance(name := function.get("name"), str):
-        _refuse(f"{path}.function.name", "must be a text")
+        refuse(f"{path}.function.name", "must be a text")
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
-        _refuse(f"{path}.function.arguments", "must be JSON as a text")
+        refuse(f"{path}.function.arguments", "must be JSON as a text")
     extra = {key: value for key, value in data.items() if key not in {"id", "type", "function"}}
     return ToolCall(id=call_id, name=name, arguments=arguments, extra=extra)
 
@@ -228,13 +210,8 @@ def _tool_call(data: JsonValue, path: str) -> ToolCall:
 def _text(data: Mapping[str, JsonValue], key: str, path: str) -> str | None:
     value = data.get(key)
     if value is not None and not isinstance(value, str):
-        _refuse(f"{path}.{key}", "must be a text")
+        refuse(f"{path}.{key}", "must be a text")
     return value
-
-
-def _refuse(field: str, message: str) -> NoReturn:
-    detail = f"{field}: {message}"
-    raise InvalidRequest(detail, fields=(FieldError(field=field, message=message),))
 
 
 def _message_json(message: ChatMessage) -> dict[str, JsonValue]:

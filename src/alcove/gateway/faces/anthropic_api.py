@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 from alcove.gateway.body import json_object, read_body
 from alcove.gateway.faces.anthropic_answer import MessageWriter, WholeMessage
 from alcove.gateway.faces.anthropic_request import messages_request
-from alcove.gateway.faces.fields import refuse
 from alcove.gateway.faces.route import Asked, FaceRoute, Sent, send_json
 from alcove.gateway.faces.token_count import TokenCount
+from alcove.gateway.fields import refuse
 from alcove.gateway.openai_api import ChatFace
 from alcove.infra.middleware import header
 from alcove.infra.web import principal

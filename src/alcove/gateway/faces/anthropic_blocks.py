@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pydantic_core
 
-from alcove.gateway.faces.fields import Fields, a_text, an_object, maybe_text, refuse, without
+from alcove.gateway.fields import Fields, a_text, an_object, maybe_text, refuse, without
 from alcove.gateway.native import DOCUMENT, NATIVE, THINKING_BLOCKS
 from alcove.kernel.chat import ChatMessage, ChatRole, ContentPart, ImagePart, JsonValue, OtherPart, TextPart, ToolCall
 

@@ -7,7 +7,7 @@ What chat completions has a name for gets that name, so that every model underst
 from collections.abc import Mapping, Sequence
 
 from alcove.gateway.faces.anthropic_blocks import assistant_message, system_message, user_messages
-from alcove.gateway.faces.fields import (
+from alcove.gateway.fields import (
     MAX_ITEMS,
     Fields,
     a_text,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alcove.gateway.faces.fields import (
+from alcove.gateway.fields import (
     Fields,
     collections,
     maybe_count,

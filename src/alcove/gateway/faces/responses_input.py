@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pydantic_core
 
-from alcove.gateway.faces.fields import MAX_ITEMS, Fields, a_text, an_object, maybe_object, maybe_text, refuse, without
+from alcove.gateway.fields import MAX_ITEMS, Fields, a_text, an_object, maybe_object, maybe_text, refuse, without
 from alcove.gateway.native import THINKING_BLOCKS
 from alcove.kernel.chat import ChatMessage, ChatRole, ContentPart, ImagePart, JsonValue, OtherPart, TextPart, ToolCall
 

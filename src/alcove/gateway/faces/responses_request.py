@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from alcove.gateway.faces.fields import (
+from alcove.gateway.faces.responses_input import input_messages, maybe_format
+from alcove.gateway.fields import (
     MAX_ID,
     Fields,
     a_text,
@@ -25,7 +26,6 @@ from alcove.gateway.faces.fields import (
     refuse,
     without,
 )
-from alcove.gateway.faces.responses_input import input_messages, maybe_format
 from alcove.gateway.native import NATIVE, native_of
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue
 

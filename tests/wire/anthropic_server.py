@@ -6,17 +6,26 @@ As `openai_server`, whose bytes, cuts and stalls it shares: what it does is chos
     python -m tests.wire.anthropic_server [port]
 """
 
-import asyncio
 import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
-from tests.wire.openai_server import END, Cut, Forever, Recorded, Step, chunk, head, play, read_request, whole
+from tests.wire.openai_server import (
+    END,
+    Cut,
+    Forever,
+    Recorded,
+    ScriptedServer,
+    Step,
+    chunk,
+    head,
+    whole,
+)
 
 SIGNATURE = "c2lnbmF0dXJlIG9mIHRoZSB0aG91Z2h0"
 USAGE = {"input_tokens": 7, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 4, "output_tokens": 1}
@@ -192,54 +201,22 @@ def _message(request: Recorded) -> Sequence[Step]:
 
 
 @dataclass
-class AnthropicServer:
+class AnthropicServer(ScriptedServer):
     """The server; use as an async context manager."""
 
-    port: int = 0
-    script: list[Sequence[Step]] = field(default_factory=list)
-    requests: list[Recorded] = field(default_factory=list)
     page: int = 4
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-    _connections: int = 0
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.root_url
 
     @property
     def messages(self) -> list[Recorded]:
         """The requests for messages."""
         return [each for each in self.requests if each.path == "/v1/messages"]
 
-    async def __aenter__(self) -> "AnthropicServer":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        if self._server is not None:
-            await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        self._connections += 1
-        number = self._connections
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while (request := await read_request(reader, number)) is not None:
-                self.requests.append(request)
-                is_list = request.path.startswith("/v1/models")
-                steps = self.script.pop(0) if self.script and not is_list else self._steps(request)
-                if not await play(steps, request, reader, writer):
-                    break
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        self._writers.discard(writer)
+    def _is_list(self, request: Recorded) -> bool:
+        return request.path.startswith("/v1/models")
 
     def _steps(self, request: Recorded) -> Sequence[Step]:
         if "x-api-key" not in request.headers or request.headers.get("anthropic-version") != "2023-06-01":

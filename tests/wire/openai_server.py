@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import anyio
 
@@ -215,35 +215,25 @@ MODELS: dict[str, Callable[[Recorded], Sequence[Step]]] = {
 
 
 @dataclass
-class OpenAiServer:
-    """The server; `async with OpenAiServer() as server` runs it on a free port."""
+class ScriptedServer:
+    """A server on a free port of the loopback; use as an async context manager."""
 
     script: list[Sequence[Step]] = field(default_factory=list)
     requests: list[Recorded] = field(default_factory=list)
-    ollama_models: list[dict[str, Any]] | None = None
     port: int = 0
     _connections: int = 0
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    @property
     def root_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def chats(self) -> list[Recorded]:
-        """The chat requests."""
-        return [each for each in self.requests if each.path == "/v1/chat/completions"]
 
     @property
     def open_connections(self) -> int:
         return len(self._writers)
 
-    async def __aenter__(self) -> "OpenAiServer":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -268,14 +258,40 @@ class OpenAiServer:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             while (request := await read_request(reader, number)) is not None:
                 self.requests.append(request)
-                is_list = request.path in {"/v1/models", "/api/tags"}
-                steps = self.script.pop(0) if self.script and not is_list else self._steps(request)
+                steps = self.script.pop(0) if self.script and not self._is_list(request) else self._steps(request)
                 if not await play(steps, request, reader, writer):
                     break
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
         self._writers.discard(writer)
+
+    def _is_list(self, request: Recorded) -> bool:
+        """Whether models are asked for, which no script answers."""
+        raise NotImplementedError
+
+    def _steps(self, request: Recorded) -> Sequence[Step]:
+        """Gives what is done when no script says."""
+        raise NotImplementedError
+
+
+@dataclass
+class OpenAiServer(ScriptedServer):
+    """The server; `async with OpenAiServer() as server` runs it on a free port."""
+
+    ollama_models: list[dict[str, Any]] | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.root_url}/v1"
+
+    @property
+    def chats(self) -> list[Recorded]:
+        """The chat requests."""
+        return [each for each in self.requests if each.path == "/v1/chat/completions"]
+
+    def _is_list(self, request: Recorded) -> bool:
+        return request.path in {"/v1/models", "/api/tags"}
 
     def _steps(self, request: Recorded) -> Sequence[Step]:
         path = request.path

@@ -261,3 +261,16 @@ async def test_an_endless_kind_is_tried_until_it_succeeds(database: Database):
         await run_until(queue, work, done)
     assert attempts == [1, 2, 3, 4, 5, 6]
     assert queue.dead_count == 0
+
+
+async def test_a_worker_that_asked_before_another_took_the_job_leaves_it(database: Database, monkeypatch):
+    clock = FakeClock()
+    queue = JobQueue(database, clock)
+    await add(queue)
+    taken = await queue._take(("read",))
+    assert taken is not None
+    clock.advance(queue.lease_s + 1)
+    asked_early = JobQueue(database, clock)._wanted(("read",))  # knows nothing of what this process is at
+    monkeypatch.setattr(JobQueue, "_wanted", lambda self, kinds: asked_early)
+    assert await queue._take(("read",)) is None
+    assert await JobQueue(database, clock)._take(("read",)) is not None, "another process may: the lease has run out"

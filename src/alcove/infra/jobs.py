@@ -11,7 +11,22 @@ from datetime import timedelta
 
 import anyio
 import structlog
-from sqlalchemy import JSON, Column, Index, Integer, String, Table, Text, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    Integer,
+    Select,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alcove.infra.database import Database, UtcDateTime, metadata
@@ -204,31 +219,30 @@ class JobQueue:
         return failed
 
     async def _take(self, kinds: tuple[str, ...]) -> Job | None:
-        now = self.clock.now()
-        is_free = or_(jobs.c.state == "queued", (jobs.c.state == "running") & (jobs.c.leased_until < now))
-        wanted = (
-            select(jobs)
-            # What this process is at is left alone, even if it stood still for longer than the lease.
-            .where(jobs.c.kind.in_(kinds), jobs.c.run_at <= now, is_free, jobs.c.id.not_in(self._at_work))
-            .order_by(jobs.c.run_at, jobs.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
         async with self.database.read() as connection:
             # Looking first without the writer's lock keeps idle workers out of everybody's way.
-            if (await connection.execute(wanted)).first() is None:
+            if (await connection.execute(self._wanted(kinds))).first() is None:
                 return None
-        async with self.database.write() as connection:
-            row = (await connection.execute(wanted)).mappings().one_or_none()
-            if row is None:
-                return None
-            attempt = int(row["attempts"]) + 1
-            lease = new_id()
-            until = now + timedelta(seconds=self.lease_s)
-            taken = update(jobs).where(jobs.c.id == row["id"])
-            await connection.execute(
-                taken.values(state="running", attempts=attempt, leased_by=lease, leased_until=until)
-            )
+        job: Job | None = None
+        try:
+            async with self.database.write() as connection:
+                job = await self._lease(connection, kinds)
+        except BaseException:
+            if job is not None:
+                self._at_work.discard(job.id)
+            raise
+        return job
+
+    async def _lease(self, connection: AsyncConnection, kinds: tuple[str, ...]) -> Job | None:
+        row = (await connection.execute(self._wanted(kinds))).mappings().one_or_none()
+        if row is None or row["id"] in self._at_work:  # another worker took it after the question was put
+            return None
+        attempt = int(row["attempts"]) + 1
+        lease = new_id()
+        until = self.clock.now() + timedelta(seconds=self.lease_s)
+        taken = update(jobs).where(jobs.c.id == row["id"])
+        await connection.execute(taken.values(state="running", attempts=attempt, leased_by=lease, leased_until=until))
+        # Before the lease can be seen: a worker of this process that looks late must not think it has run out.
         self._at_work.add(row["id"])
         is_endless = row["kind"] in self.endless
         return Job(
@@ -239,6 +253,19 @@ class JobQueue:
             is_last=attempt >= self.max_attempts and not is_endless,
             is_spent=attempt > self.max_attempts and not is_endless,
             lease=lease,
+        )
+
+    def _wanted(self, kinds: tuple[str, ...]) -> Select[tuple[object, ...]]:
+        """Gives the question for the job to do next."""
+        now = self.clock.now()
+        is_free = or_(jobs.c.state == "queued", (jobs.c.state == "running") & (jobs.c.leased_until < now))
+        return (
+            select(jobs)
+            # What this process is at is left alone, even if it stood still for longer than the lease.
+            .where(jobs.c.kind.in_(kinds), jobs.c.run_at <= now, is_free, jobs.c.id.not_in(self._at_work))
+            .order_by(jobs.c.run_at, jobs.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
         )
 
     async def _renew(self, job: Job) -> None:

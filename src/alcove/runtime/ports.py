@@ -1,0 +1,59 @@
+"""What the runtime's parts need of each other, and what the gateway needs of them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from alcove.runtime.models import InstalledModel, Lease, LeaseRequest, RunningModel
+
+
+class Catalog(Protocol):
+    """The models on this machine's disk."""
+
+    async def list(self) -> Sequence[InstalledModel]:
+        """Lists them, the one changed last first. One that cannot be read is left out, and logged once."""
+        ...
+
+    async def get(self, name: str) -> InstalledModel:
+        """Gives the model of that name, in any spelling.
+
+        Raises:
+            ModelNotFound: When there is none.
+            BadModelFile: When its file is not what it should be.
+        """
+        ...
+
+    async def verify(self, model: InstalledModel) -> None:
+        """Checks the digest of a model's files; a file that was checked and has not changed since is not read again.
+
+        Raises:
+            BadModelFile: When a file is not the one its manifest names.
+        """
+        ...
+
+
+class LocalModels(Protocol):
+    """Loaded models, lent for one request at a time."""
+
+    def lease(self, request: LeaseRequest) -> AbstractAsyncContextManager[Lease]:
+        """Waits for a turn and for the model to be loaded; the turn ends with the block.
+
+        Raises:
+            ModelNotFound: When there is no such model.
+            Overloaded: When too many wait already (503, with `Retry-After` and the place in the queue).
+            NotEnoughMemory: When it can never fit.
+            ModelFailed: When its process did not start; with the last lines of its stderr.
+        """
+        ...
+
+    def running(self) -> Sequence[RunningModel]:
+        """Gives every model that is loaded, loading or failed, and what it is doing."""
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Unloads a model once its requests have ended; nothing happens to one that is not loaded."""
+        ...
+
+    def watch(self) -> AsyncGenerator[RunningModel, None]:
+        """Gives every change of a model's state as it happens; for pages."""
+        ...

@@ -66,7 +66,9 @@ class BrokenPricing:
 @dataclass
 class Settled:
     outcomes: list[Outcome] = field(default_factory=list)
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return ()
 
     def settle(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

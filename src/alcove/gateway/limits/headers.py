@@ -1,10 +1,6 @@
 """How much is left, as header fields: OpenAI's names for limits by the minute, and one of our own for money."""
 
-from collections.abc import Sequence
-
-from alcove.gateway.limits.models import LimitKind, Standing, usd_of
-
-_NAMES = {LimitKind.REQUESTS: b"requests", LimitKind.TOKENS: b"tokens"}
+from alcove.gateway.limits.models import LimitsLeft
 
 
 def duration(seconds: float) -> str:
@@ -20,16 +16,15 @@ def duration(seconds: float) -> str:
     return f"{minute}m{text}" if minute else text
 
 
-def limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
+def limit_headers(left: LimitsLeft) -> list[tuple[bytes, bytes]]:
     """Gives the header fields of the tightest limit of each kind."""
     headers: list[tuple[bytes, bytes]] = []
-    for kind, name in _NAMES.items():
-        tightest = min((each for each in standings if each.kind is kind), key=lambda each: each.left, default=None)
-        if tightest is not None:
-            headers.append((b"x-ratelimit-limit-" + name, str(tightest.limit).encode()))
-            headers.append((b"x-ratelimit-remaining-" + name, str(tightest.left).encode()))
-            headers.append((b"x-ratelimit-reset-" + name, duration(tightest.reset_s).encode()))
-    left = [each.left for each in standings if each.kind is LimitKind.BUDGET_USD]
-    if left:
-        headers.append((b"x-alcove-budget-remaining-usd", f"{usd_of(min(left)):.6f}".encode()))
+    for name, each in ((b"requests", left.requests), (b"tokens", left.tokens)):
+        if each is not None:
+            headers.append((b"x-ratelimit-limit-" + name, b"%d" % each.limit))
+            headers.append((b"x-ratelimit-remaining-" + name, b"%d" % each.left))
+            headers.append((b"x-ratelimit-reset-" + name, duration(each.reset_s).encode()))
+    if left.budget_nano is not None:
+        whole, micros = divmod((left.budget_nano + 500) // 1000, 1_000_000)
+        headers.append((b"x-alcove-budget-remaining-usd", b"%d.%06d" % (whole, micros)))
     return headers

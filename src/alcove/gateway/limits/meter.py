@@ -38,14 +38,16 @@ class _Kept:
 
     __slots__ = ("_call", "_counts", "_is_settled", "_log", "_who")
 
-    headers: Sequence[tuple[bytes, bytes]] = ()
-
     def __init__(self, who: Principal, call: Call, usage: UsageLog, counts: MeterCounts) -> None:
         self._who = who
         self._call = call
         self._log = usage
         self._counts = counts
         self._is_settled = False
+
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Gives no header fields: nothing is counted."""
+        return ()
 
     def settle(self, outcome: Outcome) -> None:
         """Keeps the usage row. Never raises; a second call does nothing."""
@@ -70,10 +72,9 @@ class _Limited(_Kept):
         super().__init__(who, call, usage, counts)
         self._reservation = reservation
 
-    @property
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:  # type: ignore[override]  # made when asked for, as few ask
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """Gives the header fields that tell how much is left."""
-        return limit_headers(self._reservation.standings)
+        return limit_headers(self._reservation.left())
 
     def settle(self, outcome: Outcome) -> None:
         """Counts what the call came to, and keeps its usage row, even if counting fails."""

@@ -70,6 +70,9 @@ class Settled:
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         return ()
 
+    def lines(self) -> bytes:
+        return b""
+
     def settle(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 

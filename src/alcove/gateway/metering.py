@@ -79,6 +79,10 @@ class FreeAdmission:
         """Gives no header fields: nothing is limited."""
         return ()
 
+    def lines(self) -> bytes:
+        """Gives none of them."""
+        return b""
+
     def settle(self, outcome: Outcome) -> None:
         """Keeps the usage row."""
         if not self._is_settled:

@@ -280,6 +280,10 @@ class Admission(Protocol):
         """Gives the header fields, as things stand now, that tell how much is left (`x-ratelimit-*`)."""
         ...
 
+    def lines(self) -> bytes:
+        """Gives the same as they stand in a head, each ended by CR LF."""
+        ...
+
     def settle(self, outcome: Outcome) -> None:
         """Counts what the call came to in place of what was reserved, and keeps its usage row. Never raises; a second call does nothing.
 

@@ -96,6 +96,7 @@ async def test_header_fields_tell_of_the_tightest_limit(fake_clock: FakeClock) -
     key = subject("key:1", requests_per_minute=10, tokens_per_minute=1000, budget_usd=Decimal(1))
     group = subject("group:1", requests_per_minute=5, budget_usd=Decimal("0.50"))
     admission = await meter.admit(holder(key, group), a_call(input_tokens=100, output_tokens=50))
+    assert admission.lines() == b"".join(b"%b: %b\r\n" % field for field in admission.headers())
     assert dict(admission.headers()) == {
         b"x-ratelimit-limit-requests": b"5",
         b"x-ratelimit-remaining-requests": b"4",

@@ -166,9 +166,7 @@ class HotAnswer:
     def _head(self, more: bytes) -> bytes:
         head = self._face.edge.head(self._asker) + more
         if self.admission is not None:
-            left = self.admission.headers()
-            if left:
-                head += header_lines(left)
+            head += self.admission.lines()
         if self._call.trace_id:
             head += b"x-trace-id: %b\r\n" % self._call.trace_id.encode()
         return head

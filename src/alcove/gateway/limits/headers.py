@@ -2,6 +2,12 @@
 
 from alcove.gateway.limits.models import LimitsLeft
 
+_MINUTE = b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n"
+_REQUESTS = _MINUTE % ((b"requests",) * 3)
+_TOKENS = _MINUTE % ((b"tokens",) * 3)
+_BUDGET = b"x-alcove-budget-remaining-usd: %d.%06d\r\n"
+_HOUR_MINUTES = 60
+
 
 def duration(seconds: float) -> str:
     """Gives a time as OpenAI writes it: `20ms`, `1s`, `6m0s`, `1h2m3s`."""
@@ -9,22 +15,28 @@ def duration(seconds: float) -> str:
     if not whole and rest:
         return f"{rest}ms"
     minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
     text = f"{second}.{rest:03d}".rstrip("0").rstrip(".") + "s" if rest else f"{second}s"
-    if hours:
+    if minutes >= _HOUR_MINUTES:
+        hours, minute = divmod(minutes, _HOUR_MINUTES)
         return f"{hours}h{minute}m{text}"
-    return f"{minute}m{text}" if minute else text
+    return f"{minutes}m{text}" if minutes else text
+
+
+def limit_lines(left: LimitsLeft) -> bytes:
+    """Gives the header fields of the tightest limit of each kind, each ended by CR LF."""
+    lines = b""
+    if left.requests is not None:
+        limit, rest, reset_s = left.requests
+        lines = _REQUESTS % (limit, rest, duration(reset_s).encode())
+    if left.tokens is not None:
+        limit, rest, reset_s = left.tokens
+        lines += _TOKENS % (limit, rest, duration(reset_s).encode())
+    if left.budget_nano is not None:
+        whole, micros = divmod((left.budget_nano + 500) // 1000, 1_000_000)
+        lines += _BUDGET % (whole, micros)
+    return lines
 
 
 def limit_headers(left: LimitsLeft) -> list[tuple[bytes, bytes]]:
-    """Gives the header fields of the tightest limit of each kind."""
-    headers: list[tuple[bytes, bytes]] = []
-    for name, each in ((b"requests", left.requests), (b"tokens", left.tokens)):
-        if each is not None:
-            headers.append((b"x-ratelimit-limit-" + name, b"%d" % each.limit))
-            headers.append((b"x-ratelimit-remaining-" + name, b"%d" % each.left))
-            headers.append((b"x-ratelimit-reset-" + name, duration(each.reset_s).encode()))
-    if left.budget_nano is not None:
-        whole, micros = divmod((left.budget_nano + 500) // 1000, 1_000_000)
-        headers.append((b"x-alcove-budget-remaining-usd", b"%d.%06d" % (whole, micros)))
-    return headers
+    """Gives the same as pairs of name and value."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in limit_lines(left).splitlines())]

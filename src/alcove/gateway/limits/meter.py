@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from alcove.gateway.calls import Call, Outcome
-from alcove.gateway.limits.headers import limit_headers
+from alcove.gateway.limits.headers import limit_headers, limit_lines
 from alcove.gateway.limits.models import Standing, is_counted, nano_of
 from alcove.gateway.limits.ports import CostEstimate, LimitStore, Reservation
 from alcove.gateway.limits.words import refusal
@@ -49,6 +49,10 @@ class _Kept:
         """Gives no header fields: nothing is counted."""
         return ()
 
+    def lines(self) -> bytes:
+        """Gives none of them."""
+        return b""
+
     def settle(self, outcome: Outcome) -> None:
         """Keeps the usage row. Never raises; a second call does nothing."""
         if self._is_settled:
@@ -75,6 +79,10 @@ class _Limited(_Kept):
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """Gives the header fields that tell how much is left."""
         return limit_headers(self._reservation.left())
+
+    def lines(self) -> bytes:
+        """Gives the same as lines."""
+        return limit_lines(self._reservation.left())
 
     def settle(self, outcome: Outcome) -> None:
         """Counts what the call came to, and keeps its usage row, even if counting fails."""

@@ -1,5 +1,8 @@
 """How much is left, as header fields: OpenAI's names for limits by the minute, and one of our own for money."""
 
+import math
+from functools import lru_cache
+
 from alcove.gateway.limits.models import LimitsLeft
 
 _MINUTE = b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n"
@@ -22,15 +25,20 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{text}" if minutes else text
 
 
+@lru_cache(maxsize=256)
+def _whole_seconds(seconds: int) -> bytes:
+    return duration(seconds).encode()
+
+
 def limit_lines(left: LimitsLeft) -> bytes:
     """Gives the header fields of the tightest limit of each kind, each ended by CR LF."""
     lines = b""
     if left.requests is not None:
         limit, rest, reset_s = left.requests
-        lines = _REQUESTS % (limit, rest, duration(reset_s).encode())
+        lines = _REQUESTS % (limit, rest, _whole_seconds(math.ceil(reset_s)))
     if left.tokens is not None:
         limit, rest, reset_s = left.tokens
-        lines += _TOKENS % (limit, rest, duration(reset_s).encode())
+        lines += _TOKENS % (limit, rest, _whole_seconds(math.ceil(reset_s)))
     if left.budget_nano is not None:
         whole, micros = divmod((left.budget_nano + 500) // 1000, 1_000_000)
         lines += _BUDGET % (whole, micros)

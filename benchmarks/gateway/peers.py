@@ -25,6 +25,9 @@ from gateway.programs import CACHE, FOLDER
 _INSTALL_S = 900
 _KEY = "sk-bench-0123456789"
 _EMAIL = "bench@example.org"
+_PRICES = {"input_usd": 0.15, "output_usd": 0.6}
+"""What a million tokens cost, so that money is counted too."""
+
 BUDGET_USD = 1_000_000
 """What Alcove's key may spend."""
 
@@ -217,7 +220,7 @@ def alcove(*verb: str, settings: Mapping[str, str] | None = None) -> Callable[[P
     def start(folder: Path, upstream: int) -> Iterator[Target]:
         log = folder / f"alcove-{verb[0]}.log"
         data_dir = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
-        named = [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "models": list(MODELS)}]
+        named = [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "models": list(MODELS), "options": {"prices": _PRICES}}]
         env: dict[str, str | None] = {
             "ALCOVE_DATA_DIR": str(data_dir), "ALCOVE_SETUP__ADMIN_EMAIL": _EMAIL, "ALCOVE_SETUP__ADMIN_PASSWORD": "a long sentence nobody else would choose",
             "ALCOVE_GATEWAY__DEPLOYMENTS": json.dumps(named), "ALCOVE_GATEWAY__OLLAMA_DISCOVERY": "false", "ALCOVE_LOGGING__LEVEL": "warning",

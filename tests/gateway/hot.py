@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from alcove.gateway.adapters.openai_bytes import sum_up
 from alcove.gateway.calls import Call, UsageRow
-from alcove.gateway.hot.face import Concern, HotFace
+from alcove.gateway.hot.face import PATH, Concern, HotFace
 from alcove.gateway.hot.traces import HotTraces
 from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import GatewaySettings
@@ -94,7 +94,7 @@ async def _listening(
         traces = HotTraces(sink=sink, sum_up=sum_up, clock=gateway.clock, per_s=traces_per_s)
         face = HotFace(
             inner=inner,
-            edge=LeanEdge.of(EdgeSettings(), "127.0.0.1", settings.max_body_bytes),
+            edge=LeanEdge.of(EdgeSettings(), "127.0.0.1", settings.max_body_bytes, PATH),
             keys=Keys(),
             router=gateway.router,
             meter=meter or FreeMeter(log),
@@ -111,7 +111,7 @@ async def _listening(
             port=0,
             log_level="error",
             lifespan="on",
-            http=HttpProtocol.of_one_server(),
+            http=HttpProtocol.of_one_server(face),
             timeout_keep_alive=1,
         )
         server = uvicorn.Server(config)

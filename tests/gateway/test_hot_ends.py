@@ -66,7 +66,12 @@ class BrokenPricing:
 @dataclass
 class Settled:
     outcomes: list[Outcome] = field(default_factory=list)
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return ()
+
+    def lines(self) -> bytes:
+        return b""
 
     def settle(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -62,7 +62,7 @@ def scope(*headers: tuple[bytes, bytes], **more: object) -> dict[str, object]:
     }
 
 
-EDGE = LeanEdge.of(EdgeSettings(trusted_proxies=("10.0.0.0/8",)), "127.0.0.1", 1000)
+EDGE = LeanEdge.of(EdgeSettings(trusted_proxies=("10.0.0.0/8",)), "127.0.0.1", 1000, "/v1/chat/completions")
 
 
 def test_plain_request_is_read() -> None:

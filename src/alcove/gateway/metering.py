@@ -73,8 +73,15 @@ class FreeAdmission:
     _who: Principal
     _call: Call
     _log: UsageLog
-    headers: Sequence[tuple[bytes, bytes]] = ()
     _is_settled: bool = False
+
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Gives no header fields: nothing is limited."""
+        return ()
+
+    def lines(self) -> bytes:
+        """Gives none of them."""
+        return b""
 
     def settle(self, outcome: Outcome) -> None:
         """Keeps the usage row."""

@@ -276,9 +276,12 @@ class Router(Protocol):
 class Admission(Protocol):
     """A call that may be made; settle it once, in every case."""
 
-    @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Gives the header fields that tell how much is left (`x-ratelimit-*`)."""
+        """Gives the header fields, as things stand now, that tell how much is left (`x-ratelimit-*`)."""
+        ...
+
+    def lines(self) -> bytes:
+        """Gives the same as they stand in a head, each ended by CR LF."""
         ...
 
     def settle(self, outcome: Outcome) -> None:

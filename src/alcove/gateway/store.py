@@ -3,18 +3,15 @@
 A deployment belongs to the house, not to a person, so there is no owner to filter by; only admins reach these queries.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, String, Table, Text, delete, insert, select, update
+from sqlalchemy import JSON, Boolean, Column, String, Table, Text
 from sqlalchemy.engine import RowMapping
-from sqlalchemy.exc import IntegrityError
 
 from alcove.gateway.models import Deployment, DeploymentSource, Provider
 from alcove.gateway.routing.options import DeploymentOptions
-from alcove.infra.database import Database, UtcDateTime, metadata
-from alcove.kernel.errors import AlreadyExists, NotFound
+from alcove.infra.database import UtcDateTime, metadata
+from alcove.infra.named_rows import NamedRows
 
 deployments = Table(
     "gateway_deployments",
@@ -35,88 +32,50 @@ deployments = Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SqlDeploymentStore:
+class SqlDeploymentStore(NamedRows[Deployment]):
     """Deployments in the SQL database."""
 
-    database: Database
+    table = deployments
 
-    async def list(self) -> Sequence[Deployment]:
-        """Gives all, oldest first."""
-        async with self.database.read() as connection:
-            rows = await connection.execute(select(deployments).order_by(deployments.c.created_at, deployments.c.id))
-            return [_record(row) for row in rows.mappings()]
+    @staticmethod
+    def row_of(record: Deployment) -> dict[str, Any]:
+        """Gives the values of its row."""
+        return {
+            "id": record.id,
+            "name": record.name,
+            "name_key": record.name.lower(),
+            "provider": record.provider.value,
+            "base_url": record.base_url,
+            "models": list(record.models),
+            "is_enabled": record.is_enabled,
+            "options": record.options.model_dump(mode="json", exclude_defaults=True),
+            "sealed_key": record.sealed_key,
+            "key_hint": record.key_hint,
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
+            "changed_by": record.changed_by,
+        }
 
-    async def add(self, deployment: Deployment) -> None:
-        """Adds one.
+    @staticmethod
+    def record_of(row: RowMapping) -> Deployment:
+        """Gives what a row holds."""
+        return Deployment(
+            id=row["id"],
+            name=row["name"],
+            provider=Provider(row["provider"]),
+            base_url=row["base_url"],
+            models=tuple(row["models"]),
+            is_enabled=row["is_enabled"],
+            source=DeploymentSource.ADMIN,
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            changed_by=row["changed_by"],
+            options=DeploymentOptions.model_validate(row["options"] or {}),
+            sealed_key=row["sealed_key"],
+            key_hint=row["key_hint"],
+        )
 
-        Raises:
-            AlreadyExists: When the name is taken.
-        """
-        try:
-            async with self.database.write() as connection:
-                await connection.execute(insert(deployments).values(**_row(deployment)))
-        except IntegrityError as error:
-            raise AlreadyExists(_taken(deployment.name)) from error
-
-    async def update(self, deployment: Deployment) -> None:
-        """Replaces one.
-
-        Raises:
-            AlreadyExists: When the name is taken.
-            NotFound: When it is gone.
-        """
-        statement = update(deployments).where(deployments.c.id == deployment.id).values(**_row(deployment))
-        try:
-            async with self.database.write() as connection:
-                result = await connection.execute(statement)
-        except IntegrityError as error:
-            raise AlreadyExists(_taken(deployment.name)) from error
-        if result.rowcount == 0:
-            raise NotFound
-
-    async def delete(self, deployment_id: str) -> bool:
-        """Deletes one; False when there was none."""
-        async with self.database.write() as connection:
-            result = await connection.execute(delete(deployments).where(deployments.c.id == deployment_id))
-        return result.rowcount > 0
-
-
-def _taken(name: str) -> str:
-    return f"There is a deployment named {name!r} already; choose another name."
-
-
-def _row(deployment: Deployment) -> dict[str, Any]:
-    return {
-        "id": deployment.id,
-        "name": deployment.name,
-        "name_key": deployment.name.lower(),
-        "provider": deployment.provider.value,
-        "base_url": deployment.base_url,
-        "models": list(deployment.models),
-        "is_enabled": deployment.is_enabled,
-        "options": deployment.options.model_dump(mode="json", exclude_defaults=True),
-        "sealed_key": deployment.sealed_key,
-        "key_hint": deployment.key_hint,
-        "created_at": deployment.created_at,
-        "updated_at": deployment.updated_at,
-        "changed_by": deployment.changed_by,
-    }
-
-
-def _record(row: RowMapping) -> Deployment:
-    return Deployment(
-        id=row["id"],
-        name=row["name"],
-        provider=Provider(row["provider"]),
-        base_url=row["base_url"],
-        models=tuple(row["models"]),
-        is_enabled=row["is_enabled"],
-        source=DeploymentSource.ADMIN,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        changed_by=row["changed_by"],
-        options=DeploymentOptions.model_validate(row["options"] or {}),
-        sealed_key=row["sealed_key"],
-        key_hint=row["key_hint"],
-    )
+    @staticmethod
+    def taken(record: Deployment) -> str:
+        """Says that its name is taken."""
+        return f"There is a deployment named {record.name!r} already; choose another name."

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 
 from alcove.infra.addresses import parse_ip
 from alcove.kernel.errors import FieldError, InvalidRequest
-from alcove.kernel.principal import Allowance, BudgetPeriod
+from alcove.kernel.principal import Allowance, BudgetPeriod, Quota
 
 IpNetwork = IPv4Network | IPv6Network
 
@@ -22,17 +22,8 @@ _BUDGETS = ("budget_usd", "budget_tokens")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What may be used of models; None is no limit. The fields are those of `Allowance`."""
-
-    models: tuple[str, ...] | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    max_parallel: int | None = None
-    budget_usd: Decimal | None = None
-    budget_tokens: int | None = None
-    budget_period: BudgetPeriod = BudgetPeriod.MONTH
-    guards: tuple[str, ...] = ()
+class Limits(Quota):
+    """What an account or key is given of models."""
 
     @property
     def is_any(self) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from alcove.infra.known_heads import KnownHeads
 from alcove.infra.middleware import (
     SECURE_ONLY,
     EdgeSettings,
@@ -72,10 +73,11 @@ class LeanEdge:
     _good_hosts: set[bytes]
     _plain: bytes
     _secure: bytes
+    _heads: KnownHeads
 
     @classmethod
-    def of(cls, settings: EdgeSettings, bind_host: str, max_body_bytes: int) -> "LeanEdge":
-        """Makes one from the settings the layers are made from."""
+    def of(cls, settings: EdgeSettings, bind_host: str, max_body_bytes: int, path: str) -> "LeanEdge":
+        """Makes one from the settings the layers are made from, for a path that is posted to."""
         plain = [*security_headers(), (b"cache-control", b"no-store")]
         return cls(
             settings,
@@ -87,6 +89,7 @@ class LeanEdge:
             set(),
             _lines(plain),
             _lines([*plain, SECURE_ONLY]),
+            KnownHeads(b"POST %b HTTP/1.1\r\n" % path.encode(), min(max_body_bytes, settings.max_body_bytes)),
         )
 
     def read(self, scope: Scope) -> Asker | None:
@@ -111,6 +114,21 @@ class LeanEdge:
         given = incoming_id(scope) if b"x-request-id" in fields else None
         key, ip = secret.decode("latin-1").strip(), client_ip(scope)
         return Asker(key, ip, given or new_id(), scope["scheme"] == "https", time.monotonic())
+
+    def recall(self, data: bytes, ip: str, *, is_secure: bool) -> tuple[Asker, bytes] | None:
+        """Gives who is asking, and the body; None when `data` is not one whole request whose head is known.
+
+        Args:
+            data: What the client sent.
+            ip: The address it came from.
+            is_secure: Whether it came over https.
+        """
+        found = self._heads.recall(data)
+        return None if found is None else (Asker(found[0], ip, new_id(), is_secure, time.monotonic()), found[1])
+
+    def learn(self, data: bytes, scope: Scope, asker: Asker) -> None:
+        """Takes in the head of a request that `read` has taken, so that `recall` knows it."""
+        self._heads.learn(data, scope["headers"], asker.secret)
 
     def head(self, asker: Asker, status: int = 200) -> bytes:
         """Gives the beginning of an answer's head: status line, security headers, request id."""

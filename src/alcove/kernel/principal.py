@@ -22,12 +22,10 @@ class BudgetPeriod(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Allowance:
-    """What one subject may use of models. None is no limit. All allowances of a principal hold at once.
+class Quota:
+    """What may be used of models. None is no limit.
 
     Attributes:
-        subject: Whose it is: `key:<id>`, `user:<id>` or `group:<id>`; what is counted is counted under it.
-        name: What people read: the name of the key, person or group.
         models: Ids of models, `prefix*`, or `@name` for an access group.
         requests_per_minute: Calls a minute.
         tokens_per_minute: Tokens a minute, input and output together.
@@ -35,11 +33,9 @@ class Allowance:
         budget_usd: Money a period.
         budget_tokens: Tokens a period, input and output together.
         budget_period: How often the budget begins anew.
-        guards: Guardrails that are on for this subject.
+        guards: Guardrails that are on.
     """
 
-    subject: str
-    name: str
     models: tuple[str, ...] | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -48,6 +44,19 @@ class Allowance:
     budget_tokens: int | None = None
     budget_period: BudgetPeriod = BudgetPeriod.MONTH
     guards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance(Quota):
+    """What one subject may use of models. All allowances of a principal hold at once.
+
+    Attributes:
+        subject: Whose it is: `key:<id>`, `user:<id>` or `group:<id>`; what is counted is counted under it.
+        name: What people read: the name of the key, person or group.
+    """
+
+    subject: str
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from alcove.gateway.adapters.openai_bytes import sum_up
-from alcove.gateway.hot.face import Concern, HotFace, Keys
+from alcove.gateway.hot.face import PATH, Concern, HotFace, Keys
 from alcove.gateway.hot.traces import HotTraces, NowSink
 from alcove.gateway.ports import Meter, Router
 from alcove.gateway.slots import AnswerSlots
@@ -48,7 +48,7 @@ def in_front_of(app: ASGIApp, parts: HotParts, settings: Settings, metrics: Metr
     """Gives the application with the hot route in front of it."""
     return HotFace(
         inner=app,
-        edge=LeanEdge.of(settings.edge, settings.server.host, settings.gateway.max_body_bytes),
+        edge=LeanEdge.of(settings.edge, settings.server.host, settings.gateway.max_body_bytes, PATH),
         keys=parts.keys,
         router=parts.router,
         meter=parts.meter,

@@ -93,7 +93,7 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
             hot = in_front_of(app, house.hot, settings, metrics) if rooms is None or "gateway" in rooms else None
             config = uvicorn.Config(
                 app if hot is None else hot,
-                http=HttpProtocol.of_one_server(),
+                http=HttpProtocol.of_one_server(hot),
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,

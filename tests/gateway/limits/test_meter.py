@@ -96,7 +96,8 @@ async def test_header_fields_tell_of_the_tightest_limit(fake_clock: FakeClock) -
     key = subject("key:1", requests_per_minute=10, tokens_per_minute=1000, budget_usd=Decimal(1))
     group = subject("group:1", requests_per_minute=5, budget_usd=Decimal("0.50"))
     admission = await meter.admit(holder(key, group), a_call(input_tokens=100, output_tokens=50))
-    assert dict(admission.headers) == {
+    assert admission.lines() == b"".join(b"%b: %b\r\n" % field for field in admission.headers())
+    assert dict(admission.headers()) == {
         b"x-ratelimit-limit-requests": b"5",
         b"x-ratelimit-remaining-requests": b"4",
         b"x-ratelimit-reset-requests": b"1m2s",
@@ -105,7 +106,7 @@ async def test_header_fields_tell_of_the_tightest_limit(fake_clock: FakeClock) -
         b"x-ratelimit-reset-tokens": b"1m2s",
         b"x-alcove-budget-remaining-usd": b"0.490000",
     }
-    assert list((await meter.admit(holder(), a_call())).headers) == []
+    assert list((await meter.admit(holder(), a_call())).headers()) == []
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
@@ -164,8 +165,6 @@ async def test_settling_never_raises_counts_once_and_keeps_the_row_whatever_fail
     assert [each.used for each in await store.look(who.allowances)] == [0, 10]
 
     class Broken:
-        standings = ()
-
         def settle(self, tokens: int, nano_usd: int) -> None:
             raise RuntimeError
 

@@ -32,7 +32,7 @@ async def test_requests_of_a_minute_are_counted_and_leave_the_window(counted: Co
     lefts = []
     for _ in range(3):
         held = await taken(counted, three)
-        lefts.append(held.standings[0].left)
+        lefts.append(held.left().requests.left)
         held.settle(0, 0)
     assert lefts == [2, 1, 0]
     refused = await full(counted, three)

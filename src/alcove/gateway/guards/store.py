@@ -1,17 +1,14 @@
 """The guardrails that admins added. They belong to the house, not to a person; only admins reach these queries."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import JSON, Boolean, Column, String, Table, delete, insert, select, update
+from sqlalchemy import JSON, Boolean, Column, String, Table
 from sqlalchemy.engine import RowMapping
-from sqlalchemy.exc import IntegrityError
 
 from alcove.gateway.guards.models import BlockRule, Guardrail, LimitRule, RedactRule, Rule
-from alcove.infra.database import Database, UtcDateTime, metadata
-from alcove.kernel.errors import AlreadyExists, NotFound
+from alcove.infra.database import UtcDateTime, metadata
+from alcove.infra.named_rows import NamedRows
 
 guardrails = Table(
     "gateway_guardrails",
@@ -28,78 +25,40 @@ guardrails = Table(
 _RULE: TypeAdapter[RedactRule | BlockRule | LimitRule] = TypeAdapter(Rule)
 
 
-@dataclass(frozen=True, slots=True)
-class SqlGuardStore:
+class SqlGuardStore(NamedRows[Guardrail]):
     """Guardrails in the SQL database."""
 
-    database: Database
+    table = guardrails
 
-    async def list(self) -> Sequence[Guardrail]:
-        """Gives all, oldest first."""
-        async with self.database.read() as connection:
-            rows = await connection.execute(select(guardrails).order_by(guardrails.c.created_at, guardrails.c.id))
-            return [_record(row) for row in rows.mappings()]
+    @staticmethod
+    def row_of(record: Guardrail) -> dict[str, Any]:
+        """Gives the values of its row."""
+        return {
+            "id": record.id,
+            "name": record.name,
+            "rule": record.rule.model_dump(mode="json"),
+            "is_enabled": record.is_enabled,
+            "is_always_on": record.is_always_on,
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
+            "changed_by": record.changed_by,
+        }
 
-    async def add(self, guard: Guardrail) -> None:
-        """Adds one.
+    @staticmethod
+    def record_of(row: RowMapping) -> Guardrail:
+        """Gives what a row holds."""
+        return Guardrail(
+            id=row["id"],
+            name=row["name"],
+            rule=_RULE.validate_python(row["rule"]),
+            is_enabled=row["is_enabled"],
+            is_always_on=row["is_always_on"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            changed_by=row["changed_by"],
+        )
 
-        Raises:
-            AlreadyExists: When the name is taken.
-        """
-        try:
-            async with self.database.write() as connection:
-                await connection.execute(insert(guardrails).values(**_row(guard)))
-        except IntegrityError as error:
-            raise AlreadyExists(_taken(guard.name)) from error
-
-    async def update(self, guard: Guardrail) -> None:
-        """Replaces one.
-
-        Raises:
-            AlreadyExists: When the name is taken.
-            NotFound: When it is gone.
-        """
-        statement = update(guardrails).where(guardrails.c.id == guard.id).values(**_row(guard))
-        try:
-            async with self.database.write() as connection:
-                result = await connection.execute(statement)
-        except IntegrityError as error:
-            raise AlreadyExists(_taken(guard.name)) from error
-        if result.rowcount == 0:
-            raise NotFound
-
-    async def delete(self, guard_id: str) -> bool:
-        """Deletes one; False when there was none."""
-        async with self.database.write() as connection:
-            result = await connection.execute(delete(guardrails).where(guardrails.c.id == guard_id))
-        return result.rowcount > 0
-
-
-def _taken(name: str) -> str:
-    return f"There is a guardrail named {name!r} already; choose another name."
-
-
-def _row(guard: Guardrail) -> dict[str, Any]:
-    return {
-        "id": guard.id,
-        "name": guard.name,
-        "rule": guard.rule.model_dump(mode="json"),
-        "is_enabled": guard.is_enabled,
-        "is_always_on": guard.is_always_on,
-        "created_at": guard.created_at,
-        "updated_at": guard.updated_at,
-        "changed_by": guard.changed_by,
-    }
-
-
-def _record(row: RowMapping) -> Guardrail:
-    return Guardrail(
-        id=row["id"],
-        name=row["name"],
-        rule=_RULE.validate_python(row["rule"]),
-        is_enabled=row["is_enabled"],
-        is_always_on=row["is_always_on"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        changed_by=row["changed_by"],
-    )
+    @staticmethod
+    def taken(record: Guardrail) -> str:
+        """Says that its name is taken."""
+        return f"There is a guardrail named {record.name!r} already; choose another name."

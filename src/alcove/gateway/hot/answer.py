@@ -165,8 +165,8 @@ class HotAnswer:
 
     def _head(self, more: bytes) -> bytes:
         head = self._face.edge.head(self._asker) + more
-        if self.admission is not None and self.admission.headers:
-            head += header_lines(self.admission.headers)
+        if self.admission is not None:
+            head += self.admission.lines()
         if self._call.trace_id:
             head += b"x-trace-id: %b\r\n" % self._call.trace_id.encode()
         return head

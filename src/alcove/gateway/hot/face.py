@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,6 +53,26 @@ class Concern(Protocol):
     def concerns(self, head: RequestHead) -> bool:
         """Tells whether it may have anything to do with such a request."""
         ...
+
+
+class Visit(NamedTuple):
+    """A request that was recognised before it was read.
+
+    Attributes:
+        face: Takes it.
+        asker: Who is asking, as the request says.
+        who: Who that is.
+        body: The body.
+    """
+
+    face: "HotFace"
+    asker: Asker
+    who: Principal
+    body: bytes
+
+    async def answer(self, wire: Wire) -> bool:
+        """Answers it; tells whether it did."""
+        return await self.face.take(wire, self.asker, self.who, self.body)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,15 +128,27 @@ class HotFace:
         if wire is None or asker is None or who is None:
             await self.inner(scope, receive, send)
             return
+        if wire.start:
+            self.edge.learn(wire.start, scope, asker)
         body, is_whole = await _body(receive, self.edge.max_body_bytes)
         if is_whole:
-            request = PassedRequest.read(body, asker.request_id)
-            route = None if request is None else await self._route(request, who)
-            if request is not None and route is not None and await self._answer(wire, asker, who, request, route):
+            if await self.take(wire, asker, who, body):
                 return
         elif wire.is_gone:
             return
         await self.inner(scope, _replayed(body, receive, is_whole=is_whole), send)
+
+    def recognise(self, data: bytes, ip: str, *, is_secure: bool) -> Visit | None:
+        """Gives the request that `data` is; None when it has to be read, or its key has to be asked for."""
+        found = self.edge.recall(data, ip, is_secure=is_secure)
+        who = None if found is None else self.keys.known(found[0].secret, ip)
+        return None if found is None or who is None else Visit(self, found[0], who, found[1])
+
+    async def take(self, wire: Wire, asker: Asker, who: Principal, body: bytes) -> bool:
+        """Answers a request, if it is one that goes through as it is; tells whether it did."""
+        request = PassedRequest.read(body, asker.request_id)
+        route = None if request is None else await self._route(request, who)
+        return request is not None and route is not None and await self._answer(wire, asker, who, request, route)
 
     def end_at(self, at_s: float) -> None:
         """Ends at a time, by the loop's clock, all answers that are under way then; those that begin later at once."""

@@ -1,10 +1,15 @@
 """How much is left, as header fields: OpenAI's names for limits by the minute, and one of our own for money."""
 
-from collections.abc import Sequence
+import math
+from functools import lru_cache
 
-from alcove.gateway.limits.models import LimitKind, Standing, usd_of
+from alcove.gateway.limits.models import LimitsLeft
 
-_NAMES = {LimitKind.REQUESTS: b"requests", LimitKind.TOKENS: b"tokens"}
+_MINUTE = b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n"
+_REQUESTS = _MINUTE % ((b"requests",) * 3)
+_TOKENS = _MINUTE % ((b"tokens",) * 3)
+_BUDGET = b"x-alcove-budget-remaining-usd: %d.%06d\r\n"
+_HOUR_MINUTES = 60
 
 
 def duration(seconds: float) -> str:
@@ -13,23 +18,33 @@ def duration(seconds: float) -> str:
     if not whole and rest:
         return f"{rest}ms"
     minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
     text = f"{second}.{rest:03d}".rstrip("0").rstrip(".") + "s" if rest else f"{second}s"
-    if hours:
+    if minutes >= _HOUR_MINUTES:
+        hours, minute = divmod(minutes, _HOUR_MINUTES)
         return f"{hours}h{minute}m{text}"
-    return f"{minute}m{text}" if minute else text
+    return f"{minutes}m{text}" if minutes else text
 
 
-def limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
-    """Gives the header fields of the tightest limit of each kind."""
-    headers: list[tuple[bytes, bytes]] = []
-    for kind, name in _NAMES.items():
-        tightest = min((each for each in standings if each.kind is kind), key=lambda each: each.left, default=None)
-        if tightest is not None:
-            headers.append((b"x-ratelimit-limit-" + name, str(tightest.limit).encode()))
-            headers.append((b"x-ratelimit-remaining-" + name, str(tightest.left).encode()))
-            headers.append((b"x-ratelimit-reset-" + name, duration(tightest.reset_s).encode()))
-    left = [each.left for each in standings if each.kind is LimitKind.BUDGET_USD]
-    if left:
-        headers.append((b"x-alcove-budget-remaining-usd", f"{usd_of(min(left)):.6f}".encode()))
-    return headers
+@lru_cache(maxsize=256)
+def _whole_seconds(seconds: int) -> bytes:
+    return duration(seconds).encode()
+
+
+def limit_lines(left: LimitsLeft) -> bytes:
+    """Gives the header fields of the tightest limit of each kind, each ended by CR LF."""
+    lines = b""
+    if left.requests is not None:
+        limit, rest, reset_s = left.requests
+        lines = _REQUESTS % (limit, rest, _whole_seconds(math.ceil(reset_s)))
+    if left.tokens is not None:
+        limit, rest, reset_s = left.tokens
+        lines += _TOKENS % (limit, rest, _whole_seconds(math.ceil(reset_s)))
+    if left.budget_nano is not None:
+        whole, micros = divmod((left.budget_nano + 500) // 1000, 1_000_000)
+        lines += _BUDGET % (whole, micros)
+    return lines
+
+
+def limit_headers(left: LimitsLeft) -> list[tuple[bytes, bytes]]:
+    """Gives the same as pairs of name and value."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in limit_lines(left).splitlines())]

@@ -12,12 +12,15 @@ from alcove.gateway.limits.models import (
     BUCKETS,
     PARALLEL_WAIT_S,
     WINDOW_S,
+    Left,
     LimitKind,
+    LimitsLeft,
     Period,
     Standing,
     has_budget,
     nano_of,
     period_of,
+    tighter,
 )
 from alcove.gateway.ports import SpendLedger
 from alcove.kernel.clock import Clock
@@ -150,13 +153,25 @@ class MemoryReservation:
         self._store = store
         self._tokens = tokens
         self._nano_usd = nano_usd
-        self._held: list[tuple[_Subject, Allowance, list[int] | None, _Budget | None]] = []
+        self._held: list[tuple[_Subject, list[int] | None, _Budget | None]] = []
         self._is_settled = False
 
-    @property
-    def standings(self) -> Sequence[Standing]:
-        """Gives how the limits stand now, this call counted."""
-        return [each for subject, allowance, _, _ in self._held for each in self._store.standings(allowance, subject)]
+    def left(self) -> LimitsLeft:
+        """Gives what is left of the limits now, this call counted."""
+        store = self._store
+        bucket = store.bucket()
+        requests: Left | None = None
+        tokens: Left | None = None
+        budget_nano: int | None = None
+        for subject, _, budget in self._held:
+            if subject.per_minute is not None:
+                requests = tighter(requests, store.left_in(subject.requests, subject.per_minute, bucket))
+            if subject.tokens_per_minute is not None:
+                tokens = tighter(tokens, store.left_in(subject.tokens, subject.tokens_per_minute, bucket))
+            if budget is not None and subject.budget_nano is not None:
+                nano = max(0, subject.budget_nano - budget.spent_nano - budget.held_nano)
+                budget_nano = nano if budget_nano is None else min(budget_nano, nano)
+        return LimitsLeft(requests, tokens, budget_nano)
 
     def hold(self, subject: _Subject, bucket: int) -> None:
         """Takes the call's part of one subject's limits."""
@@ -173,14 +188,14 @@ class MemoryReservation:
                 budget.held_tokens += self._tokens
         subject.parallel += 1
         subject.used_in = bucket
-        self._held.append((subject, subject.allowance, window, budget))
+        self._held.append((subject, window, budget))
 
     def settle(self, tokens: int, nano_usd: int) -> None:
         """Counts what the call came to in place of what it held. A second time does nothing."""
         if self._is_settled:
             return
         self._is_settled = True
-        for subject, _, window, budget in self._held:
+        for subject, window, budget in self._held:
             subject.parallel -= 1
             if window is not None:
                 subject.tokens.correct(window, tokens - self._tokens)
@@ -247,7 +262,7 @@ class MemoryLimitStore:
     def standings(self, allowance: Allowance, subject: _Subject) -> Sequence[Standing]:
         """Gives how every limit of a subject stands."""
         found: list[Standing] = []
-        bucket = self._bucket()
+        bucket = self.bucket()
         for kind, limit, window in (
             (LimitKind.REQUESTS, allowance.requests_per_minute, subject.requests),
             (LimitKind.TOKENS, allowance.tokens_per_minute, subject.tokens),
@@ -277,7 +292,13 @@ class MemoryLimitStore:
             found.extend(budget_standings(allowance, spent, budget.period, self.clock.now()))
         return found
 
-    def _bucket(self) -> int:
+    def left_in(self, window: _Window, limit: int, bucket: int) -> Left:
+        """Gives what is left of a limit by the minute."""
+        used, last = window.roll(bucket), window.last()
+        return Left(limit, max(0, limit - used), 0.0 if last is None else self._leaves_in_s(last))
+
+    def bucket(self) -> int:
+        """Gives the number of the bucket of now."""
         return int(self.clock.monotonic_s() * BUCKETS / self.window_s)
 
     def _leaves_in_s(self, bucket: int) -> float:
@@ -295,7 +316,7 @@ class MemoryLimitStore:
 
     def _forget_idle(self) -> None:
         """Lets go of subjects nobody asked for in a while; what they spent is in the ledger."""
-        before = self._bucket() - int(_IDLE_S / self.window_s * BUCKETS)
+        before = self.bucket() - int(_IDLE_S / self.window_s * BUCKETS)
         self._subjects = {name: each for name, each in self._subjects.items() if each.parallel or each.used_in > before}
 
     async def _ready(self, allowances: Sequence[Allowance]) -> tuple[list[_Subject], float]:
@@ -320,6 +341,6 @@ class MemoryLimitStore:
             ends_s = math.inf if period.end is None else now_s + (period.end - now).total_seconds()
             budget = _Budget(allowance.budget_period, period, ends_s)
             budget.spent_nano, budget.spent_tokens = usd, tokens
-            subject.used_in = self._bucket()
+            subject.used_in = self.bucket()
             subject.budget = budget
             self._subjects[allowance.subject] = subject  # it may have been let go meanwhile

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from alcove.gateway.calls import Call, Outcome
-from alcove.gateway.limits.headers import limit_headers
+from alcove.gateway.limits.headers import limit_headers, limit_lines
 from alcove.gateway.limits.models import Standing, is_counted, nano_of
 from alcove.gateway.limits.ports import CostEstimate, LimitStore, Reservation
 from alcove.gateway.limits.words import refusal
@@ -38,14 +38,20 @@ class _Kept:
 
     __slots__ = ("_call", "_counts", "_is_settled", "_log", "_who")
 
-    headers: Sequence[tuple[bytes, bytes]] = ()
-
     def __init__(self, who: Principal, call: Call, usage: UsageLog, counts: MeterCounts) -> None:
         self._who = who
         self._call = call
         self._log = usage
         self._counts = counts
         self._is_settled = False
+
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Gives no header fields: nothing is counted."""
+        return ()
+
+    def lines(self) -> bytes:
+        """Gives none of them."""
+        return b""
 
     def settle(self, outcome: Outcome) -> None:
         """Keeps the usage row. Never raises; a second call does nothing."""
@@ -70,10 +76,13 @@ class _Limited(_Kept):
         super().__init__(who, call, usage, counts)
         self._reservation = reservation
 
-    @property
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:  # type: ignore[override]  # made when asked for, as few ask
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """Gives the header fields that tell how much is left."""
-        return limit_headers(self._reservation.standings)
+        return limit_headers(self._reservation.left())
+
+    def lines(self) -> bytes:
+        """Gives the same as lines."""
+        return limit_lines(self._reservation.left())
 
     def settle(self, outcome: Outcome) -> None:
         """Counts what the call came to, and keeps its usage row, even if counting fails."""

@@ -106,7 +106,7 @@ class MeteredModel:
         admission = await self.meter.admit(context.principal, call)
         answered = _Answered()
         try:
-            context.headers[:] = admission.headers
+            context.headers[:] = admission.headers()
             async with aclosing(self.inner.stream(request, context)) as deltas:
                 async for delta in deltas:
                     answered.add(delta, self.clock)

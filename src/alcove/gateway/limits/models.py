@@ -5,10 +5,12 @@ is rounded up by less than that.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from alcove.kernel.principal import Allowance, BudgetPeriod
 
@@ -117,3 +119,51 @@ class Standing:
     def left(self) -> int:
         """How much is left."""
         return max(0, self.limit - self.used - self.held)
+
+
+class Left(NamedTuple):
+    """What is left of a limit by the minute.
+
+    Attributes:
+        limit: How much there may be.
+        left: How much of it is left.
+        reset_s: Seconds until all of it is free again.
+    """
+
+    limit: int
+    left: int
+    reset_s: float
+
+
+class LimitsLeft(NamedTuple):
+    """What is left of the tightest limit of each kind; None where there is none.
+
+    Attributes:
+        requests: Of requests a minute.
+        tokens: Of tokens a minute.
+        budget_nano: Of money, in nano-dollars.
+    """
+
+    requests: Left | None = None
+    tokens: Left | None = None
+    budget_nano: int | None = None
+
+
+def left_of(standings: Iterable[Standing]) -> LimitsLeft:
+    """Gives what is left, by how the limits stand."""
+    requests: Left | None = None
+    tokens: Left | None = None
+    budget_nano: int | None = None
+    for each in standings:
+        if each.kind is LimitKind.REQUESTS:
+            requests = tighter(requests, Left(each.limit, each.left, each.reset_s))
+        elif each.kind is LimitKind.TOKENS:
+            tokens = tighter(tokens, Left(each.limit, each.left, each.reset_s))
+        elif each.kind is LimitKind.BUDGET_USD and (budget_nano is None or each.left < budget_nano):
+            budget_nano = each.left
+    return LimitsLeft(requests, tokens, budget_nano)
+
+
+def tighter(one: Left | None, other: Left) -> Left:
+    """Gives that of two limits of which less is left."""
+    return other if one is None or other.left < one.left else one

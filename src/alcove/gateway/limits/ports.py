@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from alcove.gateway.calls import Call
-from alcove.gateway.limits.models import Standing
+from alcove.gateway.limits.models import LimitsLeft, Standing
 from alcove.kernel.principal import Allowance
 
 
 class Reservation(Protocol):
     """What a call holds of every limit that binds it, until it is settled."""
 
-    @property
-    def standings(self) -> Sequence[Standing]:
-        """Gives how the limits stand, this call counted."""
+    def left(self) -> LimitsLeft:
+        """Gives what is left of the limits, this call counted."""
         ...
 
     def settle(self, tokens: int, nano_usd: int) -> None:

@@ -24,9 +24,11 @@ from alcove.gateway.limits.models import (
     PARALLEL_WAIT_S,
     WINDOW_S,
     LimitKind,
+    LimitsLeft,
     Period,
     Standing,
     has_budget,
+    left_of,
     nano_of,
     period_of,
 )
@@ -64,8 +66,12 @@ class ValkeyReservation:
     tokens: int
     nano_usd: int
     bucket: int = -1
-    standings: Sequence[Standing] = ()
+    standing: Sequence[Standing] = ()
     is_settled: bool = False
+
+    def left(self) -> LimitsLeft:
+        """Gives what was left of the limits when the call was taken, this call counted."""
+        return left_of(self.standing)
 
     def settle(self, tokens: int, nano_usd: int) -> None:
         """Counts what the call came to in place of what it held, soon. A second time does nothing."""
@@ -132,7 +138,7 @@ class ValkeyLimitStore:
             return next(each for each in found if each.kind.value == kind)
         reservation.bucket = int(str(answer[1]))
         rows = cast("list[list[int]]", answer[2])
-        reservation.standings = [
+        reservation.standing = [
             standing
             for allowance, row in zip(allowances, rows, strict=True)
             for standing in self._standings(allowance, row, now)

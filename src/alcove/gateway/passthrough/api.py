@@ -24,7 +24,6 @@ from alcove.gateway.service import ModelCatalogue
 from alcove.infra.problems import openai_error
 from alcove.infra.web import PrincipalDep, RequestIdDep
 from alcove.kernel.errors import AlcoveError, FieldError, InvalidRequest, UnsupportedMedia
-from alcove.kernel.principal import Principal
 
 T = TypeVar("T")
 
@@ -62,6 +61,30 @@ RerankerDep = Annotated[EmbeddingReranker, Depends(_reranker)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for something that is passed through, with who answers it."""
+
+    request: Request
+    who: PrincipalDep
+    service: ServiceDep
+    face: FaceDep
+    request_id: RequestIdDep
+
+    async def pass_on(self, passage: Passage) -> Response:
+        """Sends it to the deployment that has its model, and gives that one's answer."""
+        passed = await _passed_request(passage, self.request, self.request_id)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.face.slots.take(self.who.user_id))
+            answer = await _while_here(self.request.receive, lambda: self.service.answer(passed, self.who))
+            if answer is None:
+                return Response(status_code=_CLIENT_LEFT)
+            return _PassedResponse(answer, stack.pop_all())
+
+
+AskedDep = Annotated[Asked, Depends()]
+
+
 def _documented(passage: Passage, required: list[str], answer: str) -> dict[str, Any]:
     """Gives what OpenAPI says of a route whose bodies nothing here looks at."""
     properties: dict[str, Any] = {name: {} for name in required} | {"model": {"type": "string"}}
@@ -75,59 +98,45 @@ def _documented(passage: Passage, required: list[str], answer: str) -> dict[str,
 
 
 @router.post("/moderations", **_documented(models.MODERATIONS, ["input"], "application/json"))
-async def moderate(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def moderate(asked: AskedDep) -> Response:
     """Classifies texts by a moderation model."""
-    return await _pass(models.MODERATIONS, request, who, service, face, request_id)
+    return await asked.pass_on(models.MODERATIONS)
 
 
 @router.post("/images/generations", **_documented(models.IMAGE_GENERATIONS, ["prompt"], "application/json"))
-async def generate_images(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def generate_images(asked: AskedDep) -> Response:
     """Makes images from a description."""
-    return await _pass(models.IMAGE_GENERATIONS, request, who, service, face, request_id)
+    return await asked.pass_on(models.IMAGE_GENERATIONS)
 
 
 @router.post("/images/edits", **_documented(models.IMAGE_EDITS, ["image", "prompt"], "application/json"))
-async def edit_images(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def edit_images(asked: AskedDep) -> Response:
     """Changes images as described."""
-    return await _pass(models.IMAGE_EDITS, request, who, service, face, request_id)
+    return await asked.pass_on(models.IMAGE_EDITS)
 
 
 @router.post("/images/variations", **_documented(models.IMAGE_VARIATIONS, ["image"], "application/json"))
-async def vary_images(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def vary_images(asked: AskedDep) -> Response:
     """Makes variations of an image."""
-    return await _pass(models.IMAGE_VARIATIONS, request, who, service, face, request_id)
+    return await asked.pass_on(models.IMAGE_VARIATIONS)
 
 
 @router.post("/audio/transcriptions", **_documented(models.TRANSCRIPTIONS, ["file"], "application/json"))
-async def transcribe(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def transcribe(asked: AskedDep) -> Response:
     """Writes down what is said in a recording."""
-    return await _pass(models.TRANSCRIPTIONS, request, who, service, face, request_id)
+    return await asked.pass_on(models.TRANSCRIPTIONS)
 
 
 @router.post("/audio/translations", **_documented(models.TRANSLATIONS, ["file"], "application/json"))
-async def translate(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def translate(asked: AskedDep) -> Response:
     """Writes down in English what is said in a recording."""
-    return await _pass(models.TRANSLATIONS, request, who, service, face, request_id)
+    return await asked.pass_on(models.TRANSLATIONS)
 
 
 @router.post("/audio/speech", **_documented(models.SPEECH, ["input", "voice"], "audio/mpeg"))
-async def speak(
-    request: Request, who: PrincipalDep, service: ServiceDep, face: FaceDep, request_id: RequestIdDep
-) -> Response:
+async def speak(asked: AskedDep) -> Response:
     """Speaks a text."""
-    return await _pass(models.SPEECH, request, who, service, face, request_id)
+    return await asked.pass_on(models.SPEECH)
 
 
 class RerankText(BaseModel):
@@ -177,31 +186,16 @@ class Reranked(BaseModel):
     usage: RerankUsage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RerankRooms:
-    """Who answers a request to rank."""
-
-    service: ServiceDep
-    face: FaceDep
-    reranker: RerankerDep
-    catalogue: CatalogueDep
-
-
 @router.post(
     "/rerank",
     response_class=Response,
     responses={**ERRORS, 200: {"description": "The ranking", "content": {"application/json": {}}}},
 )
-async def rerank(
-    body: RerankBody,
-    request: Request,
-    who: PrincipalDep,
-    rooms: Annotated[RerankRooms, Depends()],
-    request_id: RequestIdDep,
-) -> Response:
+async def rerank(body: RerankBody, asked: AskedDep, reranker: RerankerDep, catalogue: CatalogueDep) -> Response:
     """Ranks documents by how well they answer a question."""
-    if (await rooms.catalogue.model_info(body.model, who)).kind != "embedding":
-        return await _pass(models.RERANK, request, who, rooms.service, rooms.face, request_id)
+    who, receive = asked.who, asked.request.receive
+    if (await catalogue.model_info(body.model, who)).kind != "embedding":
+        return await asked.pass_on(models.RERANK)
     texts = [each if isinstance(each, str) else each.text for each in body.documents]
     empty = next((index for index, text in enumerate(texts) if not text.strip()), None)
     if empty is not None:
@@ -209,10 +203,8 @@ async def rerank(
         raise InvalidRequest(
             f"documents.{empty}: {reason}.", fields=(FieldError(field=f"documents.{empty}", message=reason),)
         )
-    with rooms.face.slots.take(who.user_id):
-        ranked = await _while_here(
-            request.receive, lambda: rooms.reranker.rank(body.model, body.query, texts, who, request_id)
-        )
+    with asked.face.slots.take(who.user_id):
+        ranked = await _while_here(receive, lambda: reranker.rank(body.model, body.query, texts, who, asked.request_id))
     if ranked is None:
         return Response(status_code=_CLIENT_LEFT)
     results = [
@@ -232,18 +224,6 @@ async def rerank(
     )
     data = answer.model_dump_json(exclude_none=True)
     return Response(data, media_type="application/json", headers={"x-trace-id": ranked.trace_id})
-
-
-async def _pass(
-    passage: Passage, request: Request, who: Principal, service: PassThroughService, face: ChatFace, request_id: str
-) -> Response:
-    passed = await _passed_request(passage, request, request_id)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(face.slots.take(who.user_id))
-        answer = await _while_here(request.receive, lambda: service.answer(passed, who))
-        if answer is None:
-            return Response(status_code=_CLIENT_LEFT)
-        return _PassedResponse(answer, stack.pop_all())
 
 
 class _PassedResponse(Response):

@@ -116,7 +116,7 @@ class PassThroughService:
             pieces=pieces,
             close=close,
             trace_id=call.trace_id,
-            headers=tuple(admission.headers),
+            headers=tuple(admission.headers()),
         )
 
     async def _not_passed(self, request: PassedRequest, who: Principal) -> AlcoveError:

@@ -263,9 +263,15 @@ def gateway_services(ground: Ground, gateway: GatewayParts, sink: TraceSink, aud
             clock=clock,
         ),
         reranker=EmbeddingReranker(embedding),
-        response_cache=CacheService(shelf=gateway.shelf, audit=audit),
+        response_cache=CacheService(
+            shelf=gateway.shelf, audit=audit, place="memory" if ground.settings.valkey.url is None else "valkey"
+        ),
         guardrails=GuardService(
-            directory=gateway.guards.directory, store=gateway.guard_store, audit=audit, clock=clock
+            directory=gateway.guards.directory,
+            store=gateway.guard_store,
+            audit=audit,
+            clock=clock,
+            counts=gateway.guards.counts,
         ),
         token_count=TokenCount(gateway.catalogue, gateway.directory),
     )

@@ -159,6 +159,7 @@ async def test_a_pattern_that_is_none_is_told_by_its_place(scene: Scene):
     ):
         answer = await scene.api("root").post(path, json=body)
         assert [each["field"] for each in answer.json()["errors"]] == ["rule.block.patterns.1", "rule.block.patterns.2"]
+        assert [each["message"][:20] for each in answer.json()["errors"]] == ["'(?=a)' is no pattern", "'.*' matches the emp"]
 
 
 FOUND = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "The Falcon"}]}

@@ -1,6 +1,7 @@
 import { NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
 import type { GetInputPropsReturnType } from "@mantine/form";
 import type { ReactNode } from "react";
+import { GuardsField } from "@/ui/GuardsField";
 import { HEALTH_CHECKS, type OptionsValues } from "../model/deploymentOptions";
 
 type DeploymentAdvancedProps = {
@@ -48,7 +49,7 @@ export function DeploymentAdvanced({ inputProps, isCalledForHealth }: Deployment
           acceptValueOnBlur
           {...inputProps("access_groups")}
         />
-        <TagsInput label="Guardrails" className="sm:col-span-3" placeholder="none" maxTags={100} acceptValueOnBlur {...inputProps("guards")} />
+        <GuardsField className="sm:col-span-3" maxTags={100} {...inputProps("guards")} />
       </Fields>
     </Stack>
   );

@@ -2,6 +2,7 @@ import { Checkbox, NumberInput, Select, Stack, TagsInput } from "@mantine/core";
 import type { UseFormReturnType } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 import { modelsQuery } from "@/lib/api";
+import { GuardsField } from "@/ui/GuardsField";
 import { CACHE_MODES, type ModelGroupValues } from "../model/modelGroup";
 
 /** What a model group does beside choosing a member. */
@@ -40,7 +41,7 @@ export function ModelGroupAdvanced({ form }: { form: UseFormReturnType<ModelGrou
         <TagsInput label="Other names" description="Ids that mean this group too." {...names} {...form.getInputProps("aliases")} />
         <TagsInput label="Access groups" description="Limits allow them as @name." {...names} {...form.getInputProps("access_groups")} />
       </div>
-      <TagsInput label="Guardrails" description="Those that are on for it, by name." {...names} {...form.getInputProps("guards")} />
+      <GuardsField description="Those that are on for it, by name." maxTags={100} {...form.getInputProps("guards")} />
       <div className="grid items-start gap-3 sm:grid-cols-3">
         <Select
           label="Answer from the cache"

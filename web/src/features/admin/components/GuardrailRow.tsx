@@ -8,7 +8,7 @@ import { focusContent } from "@/ui/focusContent";
 import { useDeleteGuardrail } from "../api/useDeleteGuardrail";
 import { useUpdateGuardrail } from "../api/useUpdateGuardrail";
 import { SOURCES } from "../model/deployment";
-import { actionsText, kindWords, ruleText } from "../model/guardrail";
+import { actionsText, bannedText, kindWords, ruleText } from "../model/guardrail";
 import { type GuardUses, whereOn } from "../model/guardUses";
 import { listOf } from "../model/words";
 import { GuardrailDialog } from "./GuardrailDialog";
@@ -72,12 +72,13 @@ export function GuardrailRow({ guardrail, uses }: { guardrail: Guardrail; uses: 
             )}
           </p>
           <p className="mt-1 text-sm text-ink-soft [overflow-wrap:anywhere]">{ruleText(rule)}</p>
+          {rule.kind === "block" ? <p className="mt-1 font-mono text-xs text-ink-soft [overflow-wrap:anywhere]">{bannedText(rule)}</p> : null}
           <p className="mt-1 text-xs text-ink-faint [overflow-wrap:anywhere]">
             {isEnabled ? <Where guardrail={guardrail} uses={uses} /> : "Switched off"} · {actionsText(guardrail.actions)}
           </p>
         </div>
       </div>
-      <div className="flex items-center gap-3">
+      <div className="ml-auto flex items-center gap-3">
         {isOurs ? (
           <Switch
             aria-label={`Use ${name}`}

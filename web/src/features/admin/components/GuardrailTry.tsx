@@ -39,7 +39,7 @@ export function GuardrailTry({ name, ruleNow, onRefused = messageOf }: Guardrail
       <Textarea
         label="A text"
         description="It goes to no model, and nothing is kept of it."
-        placeholder="Write to ada@example.org, the password is: correct-horse-7"
+        placeholder="Write to ada@example.org, password: correct-horse-7"
         autosize
         minRows={3}
         maxRows={10}

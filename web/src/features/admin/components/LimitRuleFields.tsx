@@ -6,7 +6,7 @@ import type { GuardrailValues } from "../model/guardrail";
 export function LimitRuleFields({ form }: { form: UseFormReturnType<GuardrailValues> }) {
   return (
     <fieldset>
-      <legend className="text-sm font-medium">At most, in all messages together</legend>
+      <legend className="text-sm font-semibold">At most, in all messages together</legend>
       <div className="mt-2 grid items-start gap-3 sm:grid-cols-2">
         <NumberInput label="Characters" {...WHOLE} min={1} {...form.getInputProps("max_characters")} />
         <NumberInput label="Tokens, estimated" {...WHOLE} min={1} {...form.getInputProps("max_tokens")} />

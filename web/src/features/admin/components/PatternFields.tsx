@@ -12,7 +12,7 @@ export function PatternFields({ form }: PatternForm) {
   const { patterns } = form.values;
   return (
     <fieldset>
-      <legend className="text-sm font-medium">Patterns</legend>
+      <legend className="text-sm font-semibold">Patterns</legend>
       <p className="mt-0.5 text-xs leading-relaxed text-ink-faint">
         Regular expressions as RE2 knows them: without look-around and back-references, so that none can hang the server.
       </p>

@@ -7,7 +7,7 @@ export function RedactFields({ form }: { form: UseFormReturnType<GuardrailValues
   return (
     <Stack gap="md">
       <Checkbox.Group label="Hide" description="Shapes are found, not meaning: names of people and street addresses are not." {...form.getInputProps("finds")}>
-        <div className="my-2 grid gap-2 sm:grid-cols-2">
+        <div className="my-2 grid gap-2 sm:grid-cols-2 sm:[&>:last-child]:col-span-2">
           {FINDS.map(({ value, label }) => (
             <Checkbox key={value} size="sm" value={value} label={label} />
           ))}

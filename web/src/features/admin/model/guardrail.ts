@@ -213,6 +213,14 @@ export function ruleText(rule: GuardRule): string {
   }
 }
 
+const SHOWN = 8;
+
+/** The first words and patterns that a rule bans. */
+export function bannedText({ words, patterns }: Pick<Extract<GuardRule, { kind: "block" }>, "words" | "patterns">): string {
+  const all = [...words, ...patterns];
+  return `${all.slice(0, SHOWN).join(", ")}${all.length > SHOWN ? ` and ${all.length - SHOWN} more` : ""}`;
+}
+
 const ACTION_WORDS: Record<string, string> = { redact: "hid", mask: "blackened", refuse: "refused" };
 
 /** What it did since the server was started, in a few words. */

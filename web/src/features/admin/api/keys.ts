@@ -6,6 +6,7 @@ export const adminKeys = {
   members: (groupId: string) => ["groups", "members", groupId] as const,
   limits: (subject: string) => ["limits", subject] as const,
   pattern: (text: string) => ["admin", "pattern", text] as const,
+  cache: ["admin", "cache"] as const,
   status: ["admin", "status"] as const,
   audit: (cursor: string) => ["admin", "audit", cursor] as const,
 };

@@ -1,10 +1,11 @@
 import { Button } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
-import { HeartPulse, ScrollText, Server, ShieldHalf, ShieldX, Split, UserRound, Users } from "lucide-react";
+import { HeartPulse, Layers, ScrollText, Server, ShieldHalf, ShieldX, Split, UserRound, Users } from "lucide-react";
 import { useUser } from "@/lib/api";
 import { EmptyState, Page, PageHeader } from "@/ui";
 import { type Section, SectionNav } from "@/ui/SectionNav";
 import { AuditSection } from "./AuditSection";
+import { CacheSection } from "./CacheSection";
 import { DeploymentsSection } from "./DeploymentsSection";
 import { GroupsSection } from "./GroupsSection";
 import { GuardrailsSection } from "./GuardrailsSection";
@@ -18,6 +19,7 @@ const SECTIONS: readonly Section[] = [
   { to: "/admin/models", label: "Models", Icon: Server },
   { to: "/admin/model-groups", label: "Model groups", Icon: Split },
   { to: "/admin/guardrails", label: "Guardrails", Icon: ShieldHalf },
+  { to: "/admin/cache", label: "Cache", Icon: Layers },
   { to: "/admin/status", label: "Status", Icon: HeartPulse },
   { to: "/admin/audit", label: "Audit log", Icon: ScrollText },
 ];
@@ -44,6 +46,8 @@ function bodyOf(section: string | undefined) {
       return <DeploymentsSection />;
     case "model-groups":
       return <ModelGroupsSection />;
+    case "cache":
+      return <CacheSection />;
     case "guardrails":
       return <GuardrailsSection />;
     case "groups":

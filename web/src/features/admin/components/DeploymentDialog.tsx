@@ -49,7 +49,7 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
     setFailure(null);
     form.setSubmitting(true);
     try {
-      await onSubmit(bodyOf(values, deployment));
+      await onSubmit(bodyOf(values));
       onClose();
     } catch (error) {
       setFailure(showProblem(form, error, ["name", "provider", "base_url", "api_key", "models", ...OPTION_FIELDS]));
@@ -111,8 +111,8 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           classNames={{ input: "font-mono" }}
           {...form.getInputProps("models")}
         />
-        <MoreFields label="Advanced" hint="room, patience, prices, health, routing" mustShow={hasHiddenError}>
-          <DeploymentAdvanced inputProps={form.getInputProps} isCalledForHealth={form.values.health_check === "call"} />
+        <MoreFields label="Advanced" hint="room, patience, prices, health, cache, guardrails" mustShow={hasHiddenError}>
+          <DeploymentAdvanced inputProps={form.getInputProps} values={form.values} />
         </MoreFields>
         <FormFailure message={failure} />
         <Group justify="flex-end" gap="sm">

@@ -202,7 +202,14 @@ def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
         client = open_valkey(valkey)
         ground.stack.push_async_callback(partial(client.aclose, close_connection_pool=True))
         shelf = Shelf(
-            ValkeyCache(client, clock, max_neighbours=options.neighbours, prefix=valkey.prefix),
+            ValkeyCache(
+                client,
+                clock,
+                max_entries=options.max_entries,
+                max_neighbours=options.neighbours,
+                timeout_s=options.timeout_s,
+                prefix=valkey.prefix,
+            ),
             embedder,
             clock,
             options,

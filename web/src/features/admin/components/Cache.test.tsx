@@ -131,7 +131,7 @@ test("drops the answers of a model, and tells how many; a store that is away is 
     }),
   );
   open();
-  const button = await screen.findByRole("button", { name: "Empty…" });
+  const button = await screen.findByRole("button", { name: "Empty the cache" });
   await waitFor(() => expect(button).toBeEnabled());
   await userEvent.click(button);
   const dialog = await screen.findByRole("dialog", { name: "Empty the cache" });

@@ -33,7 +33,7 @@ export function CachePoliciesPanel({ rules }: { rules: readonly CacheRule[] | un
       <Panel
         title="Whose answers are kept"
         description="What a model group or a server says itself counts before the rules of the settings; of those, the first that fits."
-        actions={kept.length > 0 ? addButton : null}
+        actions={kept.length > 0 && free.length > 0 ? addButton : null}
         flush
       >
         {error && !isThere ? (
@@ -43,7 +43,7 @@ export function CachePoliciesPanel({ rules }: { rules: readonly CacheRule[] | un
         ) : !isThere ? (
           <Loading label="Loading what is kept" />
         ) : kept.length === 0 ? (
-          <EmptyState icon={<Layers size={22} />} title="Nothing is kept" action={addButton}>
+          <EmptyState icon={<Layers size={22} />} title="Nothing is kept" action={free.length > 0 ? addButton : null}>
             <p>
               {free.length === 0
                 ? "Add a model group or a model server first, or write rules into the settings ([[cache.rules]])."

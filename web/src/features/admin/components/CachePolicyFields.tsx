@@ -12,9 +12,10 @@ type CachePolicyFieldsProps = {
 export function CachePolicyFields({ inputProps, mode }: CachePolicyFieldsProps) {
   return (
     <>
-      <div className="grid items-start gap-3 sm:grid-cols-3">
+      <div className="grid items-start gap-3 sm:grid-cols-4">
         <Select
           label="Answer from the cache"
+          className="sm:col-span-2"
           data={CACHE_MODES.map((each) => ({ ...each }))}
           allowDeselect={false}
           {...inputProps("cache_mode")}
@@ -23,7 +24,7 @@ export function CachePolicyFields({ inputProps, mode }: CachePolicyFieldsProps) 
           <NumberInput label="Kept for" suffix=" s" min={1} thousandSeparator="," allowDecimal={false} hideControls {...inputProps("ttl_s")} />
         )}
         {mode === "semantic" ? (
-          <NumberInput label="How alike, 0.5 to 1" min={0.5} max={1} step={0.01} decimalScale={3} {...inputProps("threshold")} />
+          <NumberInput label="Alike, 0.5 to 1" min={0.5} max={1} step={0.01} decimalScale={3} {...inputProps("threshold")} />
         ) : null}
       </div>
       {mode === "off" ? null : (

@@ -22,7 +22,7 @@ export function CacheSection() {
         description={state ? <Standing state={state} /> : "Answers that are given again, at once and for nothing."}
         actions={
           <Button variant="default" leftSection={<Eraser size={16} aria-hidden />} disabled={!state} onClick={clearing.open}>
-            Empty…
+            Empty the cache
           </Button>
         }
       >

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.pages import SHOTS, axe, sign_in
-from tests.e2e.conftest import Alcove, start
+from tests.e2e.conftest import ADMIN, Alcove, start
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -16,6 +16,8 @@ PAGES = (
     "/admin/models",
     "/admin/model-groups",
     "/admin/groups",
+    "/admin/guardrails",
+    "/admin/cache",
     "/settings/keys",
     "/settings/limits",
 )
@@ -106,6 +108,73 @@ def test_key_is_rotated_by_keyboard_and_its_old_secret_ends(alcove: Alcove, page
     with alcove.client(before) as old, alcove.client(after) as new:
         assert old.get("/v1/models").status_code == 401
         assert new.get("/v1/models").status_code == 200
+
+
+def test_guardrail_is_tried_made_and_refuses_until_it_is_deleted(alcove: Alcove, page: Page):
+    sign_in(page, alcove)
+    page.goto(f"{alcove.url}/admin/guardrails")
+    page.get_by_role("button", name="Add guardrail").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("projects")
+    dialog.get_by_role("combobox", name="What it does").click()
+    page.get_by_role("option", name="Ban words and patterns").click()
+    dialog.get_by_role("button", name="Add pattern").click()
+    pattern = dialog.get_by_role("textbox", name="Pattern 1")
+    pattern.fill("(?=FAL)")
+    expect(dialog.get_by_text("is no pattern of RE2")).to_be_visible()
+    axe(page)
+    pattern.fill("FAL-[0-9]{4}")
+    expect(dialog.get_by_text("is no pattern of RE2")).to_be_hidden()
+    dialog.get_by_role("checkbox", name="On for everybody and every model").check()
+    dialog.get_by_role("button", name="Try it").click()
+    dialog.get_by_label("A text").fill("What is FAL-1234?")
+    dialog.get_by_role("button", name="Try the text").press("Enter")
+    expect(dialog.get_by_text("The request would be refused.")).to_be_visible()
+    axe(page)
+    page.screenshot(path=SHOTS / "guardrail.png")
+    dialog.get_by_role("button", name="Add guardrail").click()
+    row = page.get_by_role("list", name="Guardrails").get_by_role("listitem")
+    expect(row).to_contain_text("On for everybody")
+
+    with alcove.client(alcove.key(ADMIN)) as client:
+        call = {"model": "fake/echo", "messages": [{"role": "user", "content": "What is FAL-1234?"}]}
+        refused = client.post("/v1/chat/completions", json=call)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "content_blocked")
+        expect(row).to_contain_text("refused 1 time since the start")
+        page.get_by_role("button", name="Actions for projects").focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("menuitem", name="Delete").press("Enter")
+        page.get_by_role("button", name="Delete guardrail").press("Enter")
+        expect(page.get_by_role("heading", name="No guardrail yet")).to_be_visible()
+        assert client.post("/v1/chat/completions", json=call).status_code == 200
+
+
+def test_answers_of_a_group_are_cached_and_dropped_in_the_page(alcove: Alcove, page: Page):
+    sign_in(page, alcove)
+    make_model_group(page, alcove, "kept", "fake", "echo")
+    page.goto(f"{alcove.url}/admin/cache")
+    page.get_by_role("button", name="Cache a model").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Whose answers").click()
+    page.get_by_role("option", name="kept").click()
+    axe(page)
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("list", name="Whose answers are kept")).to_contain_text("for 1 hour, each person their own")
+
+    with alcove.client(alcove.key(ADMIN)) as client:
+        call = {"model": "kept", "messages": [{"role": "user", "content": "Who keeps the lighthouse?"}]}
+        told = [client.post("/v1/chat/completions", json=call).headers["x-alcove-cache"] for _ in range(2)]
+    assert told == ["miss", "hit"]
+
+    numbers = page.get_by_label("The cache in numbers")
+    expect(numbers).to_contain_text("1 of 2 requests")
+    page.get_by_role("button", name="Empty the cache").click()
+    dialog.get_by_role("combobox", name="Model").fill("kept")
+    axe(page)
+    page.keyboard.press("Escape")  # closes the suggestions, not the dialog
+    dialog.get_by_role("button", name="Drop these answers").click()
+    expect(page.get_by_text("Dropped 1 cached answer.")).to_be_visible()
+    expect(numbers).to_contain_text("Answers kept0")
 
 
 def test_pages_are_sound_in_light_and_dark_and_on_a_phone(alcove: Alcove, context: BrowserContext, page: Page):

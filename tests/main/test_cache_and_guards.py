@@ -101,6 +101,8 @@ async def test_an_admin_sees_and_empties_it_and_a_deleted_person_leaves_nothing(
     root = scene.api("root")
     state = (await root.get("/api/v1/cache")).json()
     assert (state["entries"], state["hits"], state["misses"]) == (2, 1, 2)
+    assert (state["place"], state["max_entries"], state["max_bytes"]) == ("memory", 20_000, 64 << 20)
+    assert [(each["models"], each["mode"]) for each in state["rules"]] == [("echo", "exact")]
     assert (await root.delete("/api/v1/cache", params={"owner_id": scene.ids["bob"]})).json() == {"entries": 1}
     await scene.place.house.identity.accounts.delete(scene.ids["ann"], ACTOR)
     assert (await root.get("/api/v1/cache")).json()["entries"] == 0
@@ -147,6 +149,22 @@ async def test_bad_guardrails_are_told_why(scene: Scene, body: dict[str, object]
     answer = await scene.api("root").post("/api/v1/guardrails", json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"]
+
+
+async def test_a_pattern_that_is_none_is_told_by_its_place(scene: Scene):
+    rule = {"kind": "block", "patterns": ["fine", "(?=a)", ".*"]}
+    for path, body in (
+        ("/api/v1/guardrails", {"name": "x", "rule": rule}),
+        ("/api/v1/guardrails/test", {"rule": rule, "text": "x"}),
+    ):
+        answer = await scene.api("root").post(path, json=body)
+        first, second = answer.json()["errors"]
+        assert first["field"] == "rule.block.patterns.1"
+        assert first["message"].startswith("'(?=a)' is no pattern of RE2: ")
+        assert second == {
+            "field": "rule.block.patterns.2",
+            "message": "'.*' matches the empty text, and so everything",
+        }
 
 
 FOUND = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "The Falcon"}]}

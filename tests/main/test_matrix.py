@@ -102,6 +102,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/guardrails"): Rule("admin", GUARDRAIL),
     ("PATCH", "/api/v1/guardrails/{guardrail_id}"): Rule("admin", {"enabled": False}),
     ("DELETE", "/api/v1/guardrails/{guardrail_id}"): Rule("admin"),
+    ("POST", "/api/v1/guardrails/test"): Rule("admin", {"rule": {"kind": "redact"}, "text": "Hello"}),
     ("POST", "/api/v1/guardrails/{guardrail_id}/test"): Rule("admin", {"text": "Hello"}),
     ("GET", "/v1/models"): Rule("mine"),
     ("GET", "/v1/models/{model_id}"): Rule("own"),

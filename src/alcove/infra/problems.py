@@ -140,7 +140,11 @@ def render(error: AlcoveError, path: str, *, request_id: str | None = None) -> R
 def validation_error(errors: list[Mapping[str, object]]) -> InvalidRequest:
     """Gives pydantic's complaints as one error that names every field."""
     fields = tuple(
-        FieldError(field=_path(each.get("loc", ())), message=str(each.get("msg", "is not valid"))) for each in errors
+        FieldError(
+            field=_path(each.get("loc", ())),
+            message=str(each.get("msg", "is not valid")).removeprefix("Value error, "),  # pydantic's, before our words
+        )
+        for each in errors
     )
     detail = "; ".join(f"{each.field}: {each.message}" for each in fields[:5]) or None
     return InvalidRequest(detail, fields=fields)

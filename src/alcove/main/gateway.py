@@ -202,7 +202,14 @@ def _open_cache(ground: Ground, embedder: Embedder) -> Shelf:
         client = open_valkey(valkey)
         ground.stack.push_async_callback(partial(client.aclose, close_connection_pool=True))
         shelf = Shelf(
-            ValkeyCache(client, clock, max_neighbours=options.neighbours, prefix=valkey.prefix),
+            ValkeyCache(
+                client,
+                clock,
+                max_entries=options.max_entries,
+                max_neighbours=options.neighbours,
+                timeout_s=options.timeout_s,
+                prefix=valkey.prefix,
+            ),
             embedder,
             clock,
             options,
@@ -263,9 +270,15 @@ def gateway_services(ground: Ground, gateway: GatewayParts, sink: TraceSink, aud
             clock=clock,
         ),
         reranker=EmbeddingReranker(embedding),
-        response_cache=CacheService(shelf=gateway.shelf, audit=audit),
+        response_cache=CacheService(
+            shelf=gateway.shelf, audit=audit, place="memory" if ground.settings.valkey.url is None else "valkey"
+        ),
         guardrails=GuardService(
-            directory=gateway.guards.directory, store=gateway.guard_store, audit=audit, clock=clock
+            directory=gateway.guards.directory,
+            store=gateway.guard_store,
+            audit=audit,
+            clock=clock,
+            counts=gateway.guards.counts,
         ),
         token_count=TokenCount(gateway.catalogue, gateway.directory),
     )

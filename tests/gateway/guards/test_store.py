@@ -3,6 +3,7 @@
 import pytest
 
 from alcove.gateway.guards.directory import ConfiguredGuards, GuardDirectory
+from alcove.gateway.guards.filter import GuardCounts
 from alcove.gateway.guards.models import (
     Direction,
     GuardrailCreate,
@@ -10,6 +11,7 @@ from alcove.gateway.guards.models import (
     GuardrailSettings,
     GuardSettings,
     GuardTry,
+    RuleTry,
 )
 from alcove.gateway.guards.service import GuardService
 from alcove.gateway.guards.store import SqlGuardStore
@@ -26,9 +28,14 @@ WORDS = {"kind": "block", "words": ["bomb"], "action": "mask", "looks_at": ["inp
 async def service(database: Database) -> GuardService:
     store, clock = SqlGuardStore(database), FakeClock()
     fixed = GuardrailSettings.model_validate({"name": "house", "rule": {"kind": "redact", "finds": ["email"]}})
-    directory = GuardDirectory(GuardSettings(guardrails=(fixed,)), store, (ConfiguredGuards({}, KnownNames()),), clock)
+    directory = GuardDirectory(
+        GuardSettings(guardrails=(fixed,), models={"local/*": ("house",)}),
+        store,
+        (ConfiguredGuards({}, KnownNames()),),
+        clock,
+    )
     await directory.load()
-    return GuardService(directory=directory, store=store, audit=ListAudit(), clock=clock)
+    return GuardService(directory=directory, store=store, audit=ListAudit(), clock=clock, counts=GuardCounts())
 
 
 def new(**fields: object) -> GuardrailCreate:
@@ -111,3 +118,28 @@ async def test_a_dry_run_tells_what_would_happen(rule: dict[str, object], direct
 def test_rules_that_cannot_be_used_are_refused(rule: dict[str, object]):
     with pytest.raises(ValueError, match="validation error"):
         new(rule=rule)
+
+
+async def test_a_card_tells_where_the_settings_have_it_on_and_what_it_did(database: Database, root: Principal):
+    guards = await service(database)
+    await guards.create(new(), root)
+    guards.counts.actions.update({("words", "mask"): 2, ("other", "mask"): 1})
+    house, words = await guards.list()
+    assert (house.models, house.actions) == (("local/*",), {})
+    assert (words.models, words.actions) == ((), {"mask": 2})
+
+
+@pytest.mark.parametrize(("rule", "text", "action", "told"), [
+    ({"kind": "redact"}, "Write to ada@example.org", "redact", ""),
+    ({"kind": "limit_prompt", "max_characters": 3}, "Hello", "refuse", "'draft'"),
+    ({"kind": "block", "patterns": ["FAL-[0-9]+"], "message": "Ask us."}, "See FAL-12", "refuse", "Ask us."),
+    ({"kind": "block", "words": ["falcon"], "action": "mask"}, "A duck", "pass", ""),
+])  # fmt: skip
+async def test_a_rule_is_tried_before_any_guardrail_has_it(
+    database: Database, rule: dict[str, object], text: str, action: str, told: str
+):
+    guards = await service(database)
+    found = guards.test_rule(RuleTry.model_validate({"name": "draft", "rule": rule, "text": text}))
+    assert found.action == action
+    assert told in found.message
+    assert [each.name for each in await guards.list()] == ["house"]

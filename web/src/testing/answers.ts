@@ -1,5 +1,5 @@
 import { http, HttpResponse } from "msw";
-import type { Collection, Deployment, Document, Group, Key, Limits, ModelGroup, Observation, Problem, TraceSummary, UsageRow, UsageSums, User } from "@/lib/api";
+import type { Collection, Deployment, Document, Group, Guardrail, Key, Limits, ModelGroup, Observation, Problem, TraceSummary, UsageRow, UsageSums, User } from "@/lib/api";
 
 /** A refusal as the server words it. */
 export function refusal(status: number, code: string, detail: string, errors: NonNullable<Problem["errors"]> = []) {
@@ -210,6 +210,22 @@ export function someModelGroup(part: Partial<ModelGroup> = {}): ModelGroup {
     guards: [],
     enabled: true,
     source: "admin",
+    created_at: "2026-11-01T10:00:00Z",
+    updated_at: "2026-11-01T10:00:00Z",
+    ...part,
+  };
+}
+
+export function someGuardrail(part: Partial<Guardrail> = {}): Guardrail {
+  return {
+    id: "g-1",
+    name: "pii",
+    rule: { kind: "redact", finds: ["secret", "email", "phone", "iban", "card", "ip", "national_id"], masks_output: false },
+    enabled: true,
+    always_on: false,
+    source: "admin",
+    models: [],
+    actions: {},
     created_at: "2026-11-01T10:00:00Z",
     updated_at: "2026-11-01T10:00:00Z",
     ...part,

@@ -3,18 +3,23 @@ import { ApiProblem, messageOf } from "@/lib/api";
 
 type Form = { setErrors: UseFormReturnType<Record<string, unknown>>["setErrors"] };
 
+/** Gives the form's own name of a field in a row, for what the server calls "members.1.model"; null where it is in none. */
+export type RowOf = (path: string) => string | null;
+
+const noRow: RowOf = () => null;
+
 /**
  * Puts the server's field errors beside their fields.
  *
  * Returns what has no field on this form, as one sentence for the form itself, or null when every error found its place.
  */
-export function showProblem(form: Form, error: unknown, fields: readonly string[]): string | null {
+export function showProblem(form: Form, error: unknown, fields: readonly string[], rowOf: RowOf = noRow): string | null {
   if (!(error instanceof ApiProblem)) return messageOf(error);
   const placed: Record<string, string> = {};
   const left: string[] = [];
   for (const [path, message] of Object.entries(error.fields)) {
     // "limits.models.0" is about the field "models".
-    const field = path.split(".").findLast((part) => fields.includes(part));
+    const field = rowOf(path) ?? path.split(".").findLast((part) => fields.includes(part));
     if (field) placed[field] = sentence(message);
     else left.push(message);
   }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -125,6 +125,9 @@ class CacheSettings(BaseModel):
     """Seconds after which a cache that does not answer is left alone. Up to 10."""
 
 
+Place = Literal["memory", "valkey"]
+
+
 class CacheState(BaseModel):
     """How the cache is doing, since the process began."""
 
@@ -137,6 +140,14 @@ class CacheState(BaseModel):
     misses: int
     failures: int
     """Times the store did not answer; requests then went on without it."""
+    place: Place
+    """Where answers are kept: in this process, or on a Valkey or Redis server."""
+    max_entries: int
+    """Entries kept at most."""
+    max_bytes: int | None
+    """What they may take; null where the server has a limit of its own."""
+    rules: tuple[CacheRule, ...]
+    """Rules of the settings; the first that fits a model counts, after what its deployment or group says itself."""
 
 
 class Cleared(BaseModel):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alcove.gateway.cache.models import CacheState
+from alcove.gateway.cache.models import CacheState, Place
 from alcove.gateway.cache.ports import CacheAway
 from alcove.gateway.cache.shelf import Shelf
 from alcove.gateway.ports import Audit, Origin
@@ -18,14 +18,16 @@ class CacheService:
     Attributes:
         shelf: The cache.
         audit: Remembers who did what.
+        place: Where answers are kept.
     """
 
     shelf: Shelf
     audit: Audit
+    place: Place
 
     async def state(self) -> CacheState:
         """Tells how it is doing."""
-        counts = self.shelf.counts
+        counts, settings = self.shelf.counts, self.shelf.settings
         try:
             fill = await self.shelf.cache.fill()
         except CacheAway:
@@ -37,6 +39,10 @@ class CacheService:
             semantic_hits=counts.semantic_hits,
             misses=counts.misses,
             failures=counts.failures,
+            place=self.place,
+            max_entries=settings.max_entries,
+            max_bytes=settings.max_mb << 20 if self.place == "memory" else None,
+            rules=settings.rules,
         )
 
     async def clear(

@@ -4,7 +4,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request, status
 
-from alcove.gateway.guards.models import GuardrailCard, GuardrailCreate, GuardrailPatch, GuardTry, GuardVerdict
+from alcove.gateway.guards.models import GuardrailCard, GuardrailCreate, GuardrailPatch, GuardTry, GuardVerdict, RuleTry
 from alcove.gateway.guards.service import GuardService
 from alcove.gateway.ports import Origin
 from alcove.infra.middleware import client_ip
@@ -50,6 +50,12 @@ async def update_guardrail(
 async def delete_guardrail(guardrail_id: str, who: AdminDep, guards: GuardsDep, origin: OriginDep) -> None:
     """Deletes a guardrail. Requests for which it is still named are refused until it is named no more."""
     await guards.delete(guardrail_id, who, origin)
+
+
+@router.post("/guardrails/test", responses=problems(403))
+async def test_rule(who: AdminDep, guards: GuardsDep, data: RuleTry) -> GuardVerdict:  # noqa: ARG001
+    """Tells what a rule would do with a text, before a guardrail has it. Nothing is kept of either."""
+    return guards.test_rule(data)
 
 
 @router.post("/guardrails/{guardrail_id}/test", responses=problems(403, 404))

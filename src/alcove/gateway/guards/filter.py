@@ -28,6 +28,10 @@ class GuardCounts:
 
     actions: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def of(self, name: str) -> dict[str, int]:
+        """Gives how often a guardrail did what."""
+        return {action: number for (each, action), number in list(self.actions.items()) if each == name}
+
 
 @dataclass(frozen=True)
 class GuardrailFilter(BaseFilter):

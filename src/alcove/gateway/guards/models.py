@@ -1,18 +1,25 @@
 """Guardrails as data: what they do, how they are kept, what their routes take and give."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from alcove.gateway.guards.detectors import Sensitive
 from alcove.gateway.guards.patterns import MAX_PATTERN, compiled, of_words
 
+
+def _checked(pattern: str) -> str:
+    compiled(pattern)
+    return pattern
+
+
 GuardName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-PatternText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATTERN)]
+PatternText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATTERN), AfterValidator(_checked)]
 
 
 class Direction(StrEnum):
@@ -173,11 +180,15 @@ class GuardrailCard(BaseModel):
     enabled: bool
     always_on: bool
     source: GuardSource
+    models: tuple[str, ...]
+    """Models that the settings switch it on for: ids, or the beginning of ids and `*`."""
+    actions: dict[str, int]
+    """How often it did what, since this process began."""
     created_at: datetime
     updated_at: datetime
 
     @classmethod
-    def of(cls, guard: Guardrail) -> "GuardrailCard":
+    def of(cls, guard: Guardrail, models: Sequence[str], actions: Mapping[str, int]) -> "GuardrailCard":
         """Gives a guardrail's card."""
         return cls(
             id=guard.id,
@@ -186,6 +197,8 @@ class GuardrailCard(BaseModel):
             enabled=guard.is_enabled,
             always_on=guard.is_always_on,
             source=guard.source,
+            models=tuple(models),
+            actions=dict(actions),
             created_at=guard.created_at,
             updated_at=guard.updated_at,
         )
@@ -220,6 +233,14 @@ class GuardTry(BaseModel):
 
     text: Annotated[str, Field(min_length=1, max_length=100_000)]
     direction: Direction = Direction.INPUT
+
+
+class RuleTry(GuardTry):
+    """A text to try a rule on that no guardrail has yet."""
+
+    rule: Rule
+    name: GuardName = "untitled"
+    """What the guardrail is to be called; it stands in the message."""
 
 
 class GuardVerdict(BaseModel):

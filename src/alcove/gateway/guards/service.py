@@ -8,6 +8,7 @@ from typing import assert_never
 from alcove.gateway.guards.checks import Guard, masked, over_limit
 from alcove.gateway.guards.detectors import findings
 from alcove.gateway.guards.directory import GuardDirectory
+from alcove.gateway.guards.filter import GuardCounts
 from alcove.gateway.guards.models import (
     BlockRule,
     Direction,
@@ -19,6 +20,7 @@ from alcove.gateway.guards.models import (
     GuardVerdict,
     LimitRule,
     RedactRule,
+    RuleTry,
 )
 from alcove.gateway.guards.ports import GuardStore
 from alcove.gateway.guards.redaction import Vault
@@ -41,16 +43,18 @@ class GuardService:
         store: Those that admins added.
         audit: Remembers who did what.
         clock: The time.
+        counts: What they did.
     """
 
     directory: GuardDirectory
     store: GuardStore
     audit: Audit
     clock: Clock
+    counts: GuardCounts
 
     async def list(self) -> Sequence[GuardrailCard]:
         """Lists all: of the settings, of admins."""
-        return [GuardrailCard.of(each) for each in (*self.directory.of_settings(), *await self.store.list())]
+        return [self._card(each) for each in (*self.directory.of_settings(), *await self.store.list())]
 
     async def create(self, data: GuardrailCreate, who: Principal, origin: Origin = _NO_REQUEST) -> GuardrailCard:
         """Adds a guardrail.
@@ -72,7 +76,7 @@ class GuardService:
         )
         await self.store.add(guard)
         await self._changed(who, "guardrail.create", guard.id, origin)
-        return GuardrailCard.of(guard)
+        return self._card(guard)
 
     async def update(
         self, guard_id: str, data: GuardrailPatch, who: Principal, origin: Origin = _NO_REQUEST
@@ -98,7 +102,7 @@ class GuardService:
         )
         await self.store.update(new)
         await self._changed(who, "guardrail.update", guard_id, origin)
-        return GuardrailCard.of(new)
+        return self._card(new)
 
     async def delete(self, guard_id: str, who: Principal, origin: Origin = _NO_REQUEST) -> None:
         """Deletes a guardrail. Requests for which it is still named are refused until it is named no more.
@@ -119,6 +123,16 @@ class GuardService:
         """
         found = next((each for each in self.directory.of_settings() if each.id == guard_id), None)
         return verdict(Guard.of(found or await self._get(guard_id)), data)
+
+    def test_rule(self, data: RuleTry) -> GuardVerdict:
+        """Tells what a rule would do with a text, before a guardrail has it; nothing is kept of either."""
+        now = self.clock.now()
+        guard = Guardrail(id="", name=data.name, rule=data.rule, created_at=now, updated_at=now)
+        return verdict(Guard.of(guard), data)
+
+    def _card(self, guard: Guardrail) -> GuardrailCard:
+        models = [pattern for pattern, names in self.directory.settings.models.items() if guard.name in names]
+        return GuardrailCard.of(guard, models, self.counts.of(guard.name))
 
     async def _get(self, guard_id: str) -> Guardrail:
         found = next((each for each in await self.store.list() if each.id == guard_id), None)

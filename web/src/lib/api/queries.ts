@@ -46,6 +46,12 @@ export const myGroupsQuery = queryOptions({
   queryFn: async ({ signal }) => dataOf(await api.GET("/api/v1/groups/mine", { signal })).items,
 });
 
+/** Every guardrail, of the settings and of the page. For administrators. */
+export const guardrailsQuery = queryOptions({
+  queryKey: ["guardrails"],
+  queryFn: async ({ signal }) => dataOf(await api.GET("/api/v1/guardrails", { signal })).items,
+});
+
 /** Everyone with an account, by name. For administrators. */
 export const everyoneQuery = queryOptions({
   queryKey: ["everyone"],

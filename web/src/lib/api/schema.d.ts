@@ -528,6 +528,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/guardrails/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Rule
+         * @description Tells what a rule would do with a text, before a guardrail has it. Nothing is kept of either.
+         */
+        post: operations["test_rule_api_v1_guardrails_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/guardrails/{guardrail_id}": {
         parameters: {
             query?: never;
@@ -1691,6 +1711,42 @@ export interface components {
             ttl_s?: number;
         };
         /**
+         * CacheRule
+         * @description A cache policy for some models.
+         */
+        CacheRule: {
+            /**
+             * Is Shared
+             * @description Whether people get answers that were given to others. Default: no.
+             * @default false
+             */
+            is_shared: boolean;
+            /**
+             * Mode
+             * @description `exact` answers the very same request again; `semantic` also one that means the same.
+             * @default exact
+             * @enum {string}
+             */
+            mode: "exact" | "semantic";
+            /**
+             * Models
+             * @description Id of a model, or the beginning of ids and `*`.
+             */
+            models: string;
+            /**
+             * Threshold
+             * @description For `semantic`: how alike two questions must be, as cosine of their embeddings. 0.5 to 1.
+             * @default 0.95
+             */
+            threshold: number;
+            /**
+             * Ttl S
+             * @description Seconds for which an answer is kept. Up to 30 days.
+             * @default 3600
+             */
+            ttl_s: number;
+        };
+        /**
          * CacheState
          * @description How the cache is doing, since the process began.
          */
@@ -1701,8 +1757,19 @@ export interface components {
             failures: number;
             /** Hits */
             hits: number;
+            /** Max Bytes */
+            max_bytes: number | null;
+            /** Max Entries */
+            max_entries: number;
             /** Misses */
             misses: number;
+            /**
+             * Place
+             * @enum {string}
+             */
+            place: "memory" | "valkey";
+            /** Rules */
+            rules: components["schemas"]["CacheRule"][];
             /** Semantic Hits */
             semantic_hits: number;
             /** Size Bytes */
@@ -2483,6 +2550,10 @@ export interface components {
          * @description A guardrail, as admins see it.
          */
         GuardrailCard: {
+            /** Actions */
+            actions: {
+                [key: string]: number;
+            };
             /** Always On */
             always_on: boolean;
             /**
@@ -2494,6 +2565,8 @@ export interface components {
             enabled: boolean;
             /** Id */
             id: string;
+            /** Models */
+            models: string[];
             /** Name */
             name: string;
             /** Rule */
@@ -3568,6 +3641,23 @@ export interface components {
          * @enum {string}
          */
         RoutingStrategy: "weighted" | "least_in_flight" | "lowest_latency" | "lowest_cost" | "prefix_affinity";
+        /**
+         * RuleTry
+         * @description A text to try a rule on that no guardrail has yet.
+         */
+        RuleTry: {
+            /** @default input */
+            direction?: components["schemas"]["Direction"];
+            /**
+             * Name
+             * @default untitled
+             */
+            name?: string;
+            /** Rule */
+            rule: components["schemas"]["RedactRule"] | components["schemas"]["BlockRule"] | components["schemas"]["LimitRule"];
+            /** Text */
+            text: string;
+        };
         /**
          * SearchRequest
          * @description A search.
@@ -6475,6 +6565,69 @@ export interface operations {
             };
             /** @description Problem */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    test_rule_api_v1_guardrails_test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleTry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuardVerdict"];
+                };
+            };
+            /** @description Problem */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Problem */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,9 +1,9 @@
-import { Button, Group, Modal, Stack } from "@mantine/core";
+import { Modal, Stack } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import type { Limits, LimitsBody } from "@/lib/api";
-import { FormFailure } from "../FormFailure";
-import { showProblem } from "../formProblem";
+import { FormFoot } from "../FormFoot";
+import { useSending } from "../useSending";
 import { LimitsFields } from "./LimitsFields";
 import { LIMIT_FIELDS, LIMIT_RULES, limitsBodyOf, type LimitsValues, limitsValuesOf } from "./values";
 
@@ -25,34 +25,20 @@ export function LimitsDialog({ opened, title, ...form }: LimitsFormProps & { ope
 }
 
 function LimitsForm({ limits, onSubmit, onClose, above }: LimitsFormProps) {
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<LimitsValues>({ initialValues: limitsValuesOf(limits), validate: LIMIT_RULES });
-  const submit = form.onSubmit(async (values) => {
-    setFailure(null);
-    form.setSubmitting(true);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: LIMIT_FIELDS,
+    send: async (values) => {
       await onSubmit(limitsBodyOf(values));
       onClose();
-    } catch (error) {
-      setFailure(showProblem(form, error, LIMIT_FIELDS));
-    } finally {
-      form.setSubmitting(false);
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
         {above}
         <LimitsFields inputProps={form.getInputProps} isChoosy={form.values.is_choosy} />
-        <FormFailure message={failure} />
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={form.submitting}>
-            Save
-          </Button>
-        </Group>
+        <FormFoot failure={failure} submit="Save" isBusy={form.submitting} onCancel={onClose} />
       </Stack>
     </form>
   );

@@ -2,6 +2,7 @@ import { Checkbox, NumberInput, Select, Stack, TagsInput, TextInput } from "@man
 import type { GetInputPropsReturnType, GetInputPropsType } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 import { modelsQuery } from "@/lib/api";
+import { GuardsField } from "../GuardsField";
 import { type LimitField, PERIODS } from "./values";
 
 type LimitsFieldsProps = {
@@ -46,14 +47,7 @@ export function LimitsFields({ inputProps, isChoosy }: LimitsFieldsProps) {
           {...inputProps("budget_period")}
         />
       </div>
-      <TagsInput
-        label="Guardrails"
-        description="Those that are always on here, by name."
-        placeholder="none"
-        maxTags={50}
-        acceptValueOnBlur
-        {...inputProps("guards")}
-      />
+      <GuardsField description="Those that are always on here, by name." maxTags={50} {...inputProps("guards")} />
     </Stack>
   );
 }

@@ -5,6 +5,8 @@ export const adminKeys = {
   modelGroups: ["admin", "model-groups"] as const,
   members: (groupId: string) => ["groups", "members", groupId] as const,
   limits: (subject: string) => ["limits", subject] as const,
+  pattern: (text: string) => ["admin", "pattern", text] as const,
+  cache: ["admin", "cache"] as const,
   status: ["admin", "status"] as const,
   audit: (cursor: string) => ["admin", "audit", cursor] as const,
 };

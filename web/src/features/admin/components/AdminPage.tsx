@@ -1,12 +1,14 @@
 import { Button } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
-import { HeartPulse, ScrollText, Server, ShieldX, Split, UserRound, Users } from "lucide-react";
+import { HeartPulse, Layers, ScrollText, Server, ShieldHalf, ShieldX, Split, UserRound, Users } from "lucide-react";
 import { useUser } from "@/lib/api";
 import { EmptyState, Page, PageHeader } from "@/ui";
 import { type Section, SectionNav } from "@/ui/SectionNav";
 import { AuditSection } from "./AuditSection";
+import { CacheSection } from "./CacheSection";
 import { DeploymentsSection } from "./DeploymentsSection";
 import { GroupsSection } from "./GroupsSection";
+import { GuardrailsSection } from "./GuardrailsSection";
 import { ModelGroupsSection } from "./ModelGroupsSection";
 import { StatusSection } from "./StatusSection";
 import { UsersSection } from "./UsersSection";
@@ -16,6 +18,8 @@ const SECTIONS: readonly Section[] = [
   { to: "/admin/groups", label: "Groups", Icon: Users },
   { to: "/admin/models", label: "Models", Icon: Server },
   { to: "/admin/model-groups", label: "Model groups", Icon: Split },
+  { to: "/admin/guardrails", label: "Guardrails", Icon: ShieldHalf },
+  { to: "/admin/cache", label: "Cache", Icon: Layers },
   { to: "/admin/status", label: "Status", Icon: HeartPulse },
   { to: "/admin/audit", label: "Audit log", Icon: ScrollText },
 ];
@@ -42,6 +46,10 @@ function bodyOf(section: string | undefined) {
       return <DeploymentsSection />;
     case "model-groups":
       return <ModelGroupsSection />;
+    case "cache":
+      return <CacheSection />;
+    case "guardrails":
+      return <GuardrailsSection />;
     case "groups":
       return <GroupsSection />;
     case "status":

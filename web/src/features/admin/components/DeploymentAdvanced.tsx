@@ -1,16 +1,18 @@
 import { NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
-import type { GetInputPropsReturnType } from "@mantine/form";
+import type { GetInputPropsReturnType, GetInputPropsType } from "@mantine/form";
 import type { ReactNode } from "react";
+import { GuardsField } from "@/ui/GuardsField";
 import { HEALTH_CHECKS, type OptionsValues } from "../model/deploymentOptions";
+import { CachePolicyFields } from "./CachePolicyFields";
 
 type DeploymentAdvancedProps = {
   /** `form.getInputProps` of a form that holds `OptionsValues`. */
-  inputProps: (field: keyof OptionsValues) => GetInputPropsReturnType;
-  isCalledForHealth: boolean;
+  inputProps: (field: keyof OptionsValues, options?: { type: GetInputPropsType }) => GetInputPropsReturnType;
+  values: Pick<OptionsValues, "health_check" | "cache_mode">;
 };
 
 /** How a model server is used: how many calls at a time, how long to wait, what it costs, how it is looked after. */
-export function DeploymentAdvanced({ inputProps, isCalledForHealth }: DeploymentAdvancedProps) {
+export function DeploymentAdvanced({ inputProps, values }: DeploymentAdvancedProps) {
   return (
     <Stack gap="lg">
       <Fields title="Room" note="More calls than it may have at a time wait in line; past the line they are refused.">
@@ -36,8 +38,14 @@ export function DeploymentAdvanced({ inputProps, isCalledForHealth }: Deployment
           allowDeselect={false}
           {...inputProps("health_check")}
         />
-        {isCalledForHealth ? <TextInput label="Model asked" placeholder="the first" {...inputProps("health_model")} /> : null}
+        {values.health_check === "call" ? <TextInput label="Model asked" placeholder="the first" {...inputProps("health_model")} /> : null}
       </Fields>
+      <fieldset>
+        <legend className="mb-2 text-sm font-semibold text-ink-soft">Cache</legend>
+        <Stack gap="sm">
+          <CachePolicyFields inputProps={inputProps} mode={values.cache_mode} />
+        </Stack>
+      </fieldset>
       <Fields title="Routing">
         <NumberInput label="Weight in groups" min={0} decimalScale={3} hideControls {...inputProps("weight")} />
         <TagsInput
@@ -48,7 +56,7 @@ export function DeploymentAdvanced({ inputProps, isCalledForHealth }: Deployment
           acceptValueOnBlur
           {...inputProps("access_groups")}
         />
-        <TagsInput label="Guardrails" className="sm:col-span-3" placeholder="none" maxTags={100} acceptValueOnBlur {...inputProps("guards")} />
+        <GuardsField className="sm:col-span-3" maxTags={100} {...inputProps("guards")} />
       </Fields>
     </Stack>
   );

@@ -1,10 +1,9 @@
-import { Button, Group, Modal, PasswordInput, Select, Stack, Textarea, TextInput } from "@mantine/core";
+import { Modal, PasswordInput, Select, Stack, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useState } from "react";
 import type { Deployment, DeploymentCreate } from "@/lib/api";
-import { FormFailure } from "@/ui/FormFailure";
-import { showProblem } from "@/ui/formProblem";
+import { FormFoot } from "@/ui/FormFoot";
 import { MoreFields } from "@/ui/MoreFields";
+import { useSending } from "@/ui/useSending";
 import {
   addressProblem,
   bodyOf,
@@ -31,7 +30,6 @@ export function DeploymentDialog({ opened, ...form }: DeploymentFormProps & { op
 }
 
 function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) {
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<DeploymentValues>({
     initialValues: valuesOf(deployment),
     validate: {
@@ -45,17 +43,12 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
   const hasKey = deployment !== undefined && deployment.api_key_hint !== null;
   const hasHiddenError = OPTION_FIELDS.some((field) => field in form.errors);
   const clearsKey = hasKey && address.trim() !== deployment?.base_url && key.trim() === "";
-  const submit = form.onSubmit(async (values) => {
-    setFailure(null);
-    form.setSubmitting(true);
-    try {
-      await onSubmit(bodyOf(values, deployment));
+  const { submit, failure } = useSending(form, {
+    fields: ["name", "provider", "base_url", "api_key", "models", ...OPTION_FIELDS],
+    send: async (values) => {
+      await onSubmit(bodyOf(values));
       onClose();
-    } catch (error) {
-      setFailure(showProblem(form, error, ["name", "provider", "base_url", "api_key", "models", ...OPTION_FIELDS]));
-    } finally {
-      form.setSubmitting(false);
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate autoComplete="off">
@@ -111,18 +104,10 @@ function DeploymentForm({ deployment, onSubmit, onClose }: DeploymentFormProps) 
           classNames={{ input: "font-mono" }}
           {...form.getInputProps("models")}
         />
-        <MoreFields label="Advanced" hint="room, patience, prices, health, routing" mustShow={hasHiddenError}>
-          <DeploymentAdvanced inputProps={form.getInputProps} isCalledForHealth={form.values.health_check === "call"} />
+        <MoreFields label="Advanced" hint="room, patience, prices, health, cache, guardrails" mustShow={hasHiddenError}>
+          <DeploymentAdvanced inputProps={form.getInputProps} values={form.values} />
         </MoreFields>
-        <FormFailure message={failure} />
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={form.submitting}>
-            {deployment ? "Save" : "Add server"}
-          </Button>
-        </Group>
+        <FormFoot failure={failure} submit={deployment ? "Save" : "Add server"} isBusy={form.submitting} onCancel={onClose} />
       </Stack>
     </form>
   );

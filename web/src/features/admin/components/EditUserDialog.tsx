@@ -1,10 +1,9 @@
-import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Modal, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useState } from "react";
 import type { User } from "@/lib/api";
 import { notifyDone } from "@/ui";
-import { FormFailure } from "@/ui/FormFailure";
-import { showProblem } from "@/ui/formProblem";
+import { FormFoot } from "@/ui/FormFoot";
+import { useSending } from "@/ui/useSending";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { ROLES } from "../model/rules";
 
@@ -21,20 +20,17 @@ export function EditUserDialog({ user, isMe, opened, onClose }: EditUserDialogPr
 
 function EditUserForm({ user, isMe, onClose }: Omit<EditUserDialogProps, "opened">) {
   const update = useUpdateUser();
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<Pick<User, "name" | "role">>({
     initialValues: { name: user.name, role: user.role },
     validate: { name: (name) => (name.trim() ? null : "Enter a name.") },
   });
-  const submit = form.onSubmit(async ({ name, role }) => {
-    setFailure(null);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: ["name", "role"],
+    send: async ({ name, role }) => {
       const saved = await update.mutateAsync({ id: user.id, change: { name: name.trim(), ...(role === user.role ? {} : { role }) } });
       notifyDone(`Saved ${saved.name}.`);
       onClose();
-    } catch (error) {
-      setFailure(showProblem(form, error, ["name", "role"]));
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate>
@@ -48,15 +44,7 @@ function EditUserForm({ user, isMe, onClose }: Omit<EditUserDialogProps, "opened
           description={isMe ? "Another administrator can change your role." : "Administrators see this page and every trace."}
           {...form.getInputProps("role")}
         />
-        <FormFailure message={failure} />
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={update.isPending}>
-            Save
-          </Button>
-        </Group>
+        <FormFoot failure={failure} submit="Save" isBusy={form.submitting} onCancel={onClose} />
       </Stack>
     </form>
   );

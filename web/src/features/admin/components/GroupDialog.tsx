@@ -1,10 +1,9 @@
-import { Button, Group as Row, Modal, Stack, TextInput } from "@mantine/core";
+import { Modal, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useState } from "react";
 import type { Group, GroupCreate } from "@/lib/api";
-import { FormFailure } from "@/ui/FormFailure";
-import { showProblem } from "@/ui/formProblem";
+import { FormFoot } from "@/ui/FormFoot";
 import { LIMIT_FIELDS, LIMIT_RULES, limitsBodyOf, LimitsFields, type LimitsValues, limitsValuesOf } from "@/ui/Limits";
+import { useSending } from "@/ui/useSending";
 import { SubjectStanding } from "./SubjectStanding";
 
 type GroupFormProps = { group?: Group; onSubmit: (body: GroupCreate) => Promise<void>; onClose: () => void };
@@ -19,22 +18,16 @@ export function GroupDialog({ opened, ...form }: GroupFormProps & { opened: bool
 }
 
 function GroupForm({ group, onSubmit, onClose }: GroupFormProps) {
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<LimitsValues & { name: string }>({
     initialValues: { ...limitsValuesOf(group?.limits ?? null), name: group?.name ?? "" },
     validate: { ...LIMIT_RULES, name: (name) => (name.trim() ? null : "Give the group a name.") },
   });
-  const submit = form.onSubmit(async ({ name, ...limits }) => {
-    setFailure(null);
-    form.setSubmitting(true);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: ["name", ...LIMIT_FIELDS],
+    send: async ({ name, ...limits }) => {
       await onSubmit({ name: name.trim(), limits: limitsBodyOf(limits) });
       onClose();
-    } catch (error) {
-      setFailure(showProblem(form, error, ["name", ...LIMIT_FIELDS]));
-    } finally {
-      form.setSubmitting(false);
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate>
@@ -42,15 +35,7 @@ function GroupForm({ group, onSubmit, onClose }: GroupFormProps) {
         <TextInput label="Name" placeholder="Research" data-autofocus maxLength={120} {...form.getInputProps("name")} />
         {group && group.limits !== null ? <SubjectStanding subject={`group:${group.id}`} /> : null}
         <LimitsFields inputProps={form.getInputProps} isChoosy={form.values.is_choosy} />
-        <FormFailure message={failure} />
-        <Row justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={form.submitting}>
-            {group ? "Save" : "Add group"}
-          </Button>
-        </Row>
+        <FormFoot failure={failure} submit={group ? "Save" : "Add group"} isBusy={form.submitting} onCancel={onClose} />
       </Stack>
     </form>
   );

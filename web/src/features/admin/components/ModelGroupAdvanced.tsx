@@ -1,15 +1,16 @@
-import { Checkbox, NumberInput, Select, Stack, TagsInput } from "@mantine/core";
+import { NumberInput, Stack, TagsInput } from "@mantine/core";
 import type { UseFormReturnType } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 import { modelsQuery } from "@/lib/api";
-import { CACHE_MODES, type ModelGroupValues } from "../model/modelGroup";
+import { GuardsField } from "@/ui/GuardsField";
+import type { ModelGroupValues } from "../model/modelGroup";
+import { CachePolicyFields } from "./CachePolicyFields";
 
 /** What a model group does beside choosing a member. */
 export function ModelGroupAdvanced({ form }: { form: UseFormReturnType<ModelGroupValues> }) {
   const known = useQuery(modelsQuery).data?.items.map(({ id }) => id) ?? [];
   const models = { data: known, maxTags: 20, acceptValueOnBlur: true, placeholder: "none" };
   const names = { maxTags: 100, acceptValueOnBlur: true, placeholder: "none" };
-  const { cache_mode: cacheMode } = form.values;
   return (
     <Stack gap="md">
       <div className="grid items-start gap-3 sm:grid-cols-2">
@@ -40,27 +41,8 @@ export function ModelGroupAdvanced({ form }: { form: UseFormReturnType<ModelGrou
         <TagsInput label="Other names" description="Ids that mean this group too." {...names} {...form.getInputProps("aliases")} />
         <TagsInput label="Access groups" description="Limits allow them as @name." {...names} {...form.getInputProps("access_groups")} />
       </div>
-      <TagsInput label="Guardrails" description="Those that are on for it, by name." {...names} {...form.getInputProps("guards")} />
-      <div className="grid items-start gap-3 sm:grid-cols-3">
-        <Select
-          label="Answer from the cache"
-          data={CACHE_MODES.map((mode) => ({ ...mode }))}
-          allowDeselect={false}
-          {...form.getInputProps("cache_mode")}
-        />
-        {cacheMode === "off" ? null : (
-          <NumberInput label="Kept for" suffix=" s" min={1} thousandSeparator="," allowDecimal={false} hideControls {...form.getInputProps("ttl_s")} />
-        )}
-        {cacheMode === "semantic" ? (
-          <NumberInput label="How alike, 0.5 to 1" min={0.5} max={1} step={0.01} decimalScale={3} {...form.getInputProps("threshold")} />
-        ) : null}
-      </div>
-      {cacheMode === "off" ? null : (
-        <Checkbox
-          label="People may get answers that were given to others"
-          {...form.getInputProps("is_shared", { type: "checkbox" })}
-        />
-      )}
+      <GuardsField description="Those that are on for it, by name." maxTags={100} {...form.getInputProps("guards")} />
+      <CachePolicyFields inputProps={form.getInputProps} mode={form.values.cache_mode} />
     </Stack>
   );
 }

@@ -1,10 +1,9 @@
-import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Modal, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useState } from "react";
-import { ApiProblem, type ModelGroup, type ModelGroupCreate } from "@/lib/api";
-import { FormFailure } from "@/ui/FormFailure";
-import { showProblem } from "@/ui/formProblem";
+import type { ModelGroup, ModelGroupCreate } from "@/lib/api";
+import { FormFoot } from "@/ui/FormFoot";
 import { MoreFields } from "@/ui/MoreFields";
+import { useSending } from "@/ui/useSending";
 import {
   memberPath,
   MODEL_GROUP_FIELDS,
@@ -29,7 +28,6 @@ export function ModelGroupDialog({ opened, ...form }: ModelGroupFormProps & { op
 }
 
 function ModelGroupForm({ group, onSubmit, onClose }: ModelGroupFormProps) {
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<ModelGroupValues>({
     initialValues: modelGroupValuesOf(group),
     validate: {
@@ -41,30 +39,14 @@ function ModelGroupForm({ group, onSubmit, onClose }: ModelGroupFormProps) {
     },
   });
   const hasHiddenError = MODEL_GROUP_FIELDS.some((field) => field !== "description" && field !== "strategy" && field in form.errors);
-  const submit = form.onSubmit(async (values) => {
-    setFailure(null);
-    form.setSubmitting(true);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: ["model", ...MODEL_GROUP_FIELDS],
+    rowOf: memberPath,
+    send: async (values) => {
       await onSubmit(modelGroupBodyOf(values));
       onClose();
-    } catch (error) {
-      setFailure(showGroupProblem(error));
-    } finally {
-      form.setSubmitting(false);
-    }
+    },
   });
-  /** A member's own fault goes to its row; "model" alone is the group's id. */
-  function showGroupProblem(error: unknown): string | null {
-    const fields = error instanceof ApiProblem ? Object.entries(error.fields) : [];
-    const inRows = fields.flatMap(([field, message]) => {
-      const path = memberPath(field);
-      return path ? [[path, message] as const] : [];
-    });
-    const rest = showProblem(form, error, ["model", ...MODEL_GROUP_FIELDS]);
-    if (inRows.length === 0) return rest;
-    form.setErrors(Object.fromEntries(inRows));
-    return null;
-  }
   return (
     <form onSubmit={submit} noValidate autoComplete="off">
       <Stack gap="md">
@@ -96,15 +78,7 @@ function ModelGroupForm({ group, onSubmit, onClose }: ModelGroupFormProps) {
         <MoreFields label="Advanced" hint="retries, fallbacks, other names, cache, guardrails" mustShow={hasHiddenError}>
           <ModelGroupAdvanced form={form} />
         </MoreFields>
-        <FormFailure message={failure} />
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={form.submitting}>
-            {group ? "Save" : "Add model group"}
-          </Button>
-        </Group>
+        <FormFoot failure={failure} submit={group ? "Save" : "Add model group"} isBusy={form.submitting} onCancel={onClose} />
       </Stack>
     </form>
   );

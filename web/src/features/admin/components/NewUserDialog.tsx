@@ -1,8 +1,7 @@
 import { Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useState } from "react";
 import type { UserCreate } from "@/lib/api";
-import { showProblem } from "@/ui/formProblem";
+import { useSending } from "@/ui/useSending";
 import { useCreateUser } from "../api/useCreateUser";
 import { passwordProblem, ROLES } from "../model/rules";
 import { type HandedOver, HandOverDialog } from "./HandOverDialog";
@@ -19,7 +18,6 @@ export function NewUserDialog({ opened, onClose }: { opened: boolean; onClose: (
 
 function NewUserForm({ onClose, onDone }: { onClose: () => void; onDone: (made: HandedOver) => void }) {
   const create = useCreateUser();
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<UserCreate>({
     initialValues: { email: "", name: "", password: "", role: "user" },
     validate: {
@@ -28,14 +26,12 @@ function NewUserForm({ onClose, onDone }: { onClose: () => void; onDone: (made: 
       password: passwordProblem,
     },
   });
-  const submit = form.onSubmit(async (values) => {
-    setFailure(null);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: ["email", "name", "password", "role"],
+    send: async (values) => {
       const { email } = await create.mutateAsync({ ...values, email: values.email.trim(), name: values.name.trim() });
       onDone({ email, password: values.password });
-    } catch (error) {
-      setFailure(showProblem(form, error, ["email", "name", "password", "role"]));
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate>
@@ -49,7 +45,7 @@ function NewUserForm({ onClose, onDone }: { onClose: () => void; onDone: (made: 
           onGenerate={(password) => form.setFieldValue("password", password)}
           failure={failure}
           submit="Add user"
-          isBusy={create.isPending}
+          isBusy={form.submitting}
           onCancel={onClose}
         />
       </Stack>

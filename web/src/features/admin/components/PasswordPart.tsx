@@ -1,6 +1,5 @@
-import { Button, Group } from "@mantine/core";
 import type { GetInputPropsReturnType } from "@mantine/form";
-import { FormFailure } from "@/ui/FormFailure";
+import { FormFoot } from "@/ui/FormFoot";
 import { PasswordField } from "./PasswordField";
 
 type PasswordPartProps = {
@@ -18,15 +17,7 @@ export function PasswordPart({ label, input, onGenerate, failure, submit, isBusy
   return (
     <>
       <PasswordField label={label} input={input} onGenerate={onGenerate} />
-      <FormFailure message={failure} />
-      <Group justify="flex-end" gap="sm">
-        <Button variant="default" onClick={onCancel}>
-          Cancel
-        </Button>
-        <Button type="submit" loading={isBusy}>
-          {submit}
-        </Button>
-      </Group>
+      <FormFoot failure={failure} submit={submit} isBusy={isBusy} onCancel={onCancel} />
     </>
   );
 }

@@ -1,8 +1,7 @@
 import { Stack } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { useState } from "react";
 import type { User } from "@/lib/api";
-import { showProblem } from "@/ui/formProblem";
+import { useSending } from "@/ui/useSending";
 import { useUpdateUser } from "../api/useUpdateUser";
 import { generatePassword } from "../model/password";
 import { passwordProblem } from "../model/rules";
@@ -22,16 +21,13 @@ export function ResetPasswordDialog({ user, opened, onClose }: ResetPasswordDial
 
 function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void; onDone: (made: HandedOver) => void }) {
   const update = useUpdateUser();
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm({ initialValues: { password: generatePassword() }, validate: { password: passwordProblem } });
-  const submit = form.onSubmit(async ({ password }) => {
-    setFailure(null);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: ["password"],
+    send: async ({ password }) => {
       await update.mutateAsync({ id: user.id, change: { password } });
       onDone({ email: user.email, password });
-    } catch (error) {
-      setFailure(showProblem(form, error, ["password"]));
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate>
@@ -43,7 +39,7 @@ function ResetForm({ user, onClose, onDone }: { user: User; onClose: () => void;
           onGenerate={(password) => form.setFieldValue("password", password)}
           failure={failure}
           submit="Set password"
-          isBusy={update.isPending}
+          isBusy={form.submitting}
           onCancel={onClose}
         />
       </Stack>

@@ -55,7 +55,7 @@ export function valuesOf(deployment: Deployment | undefined): DeploymentValues {
 const NOWHERE = "http://fake.invalid/v1";
 
 /** The body to send: an empty key is left out, so that the one on the server stays. */
-export function bodyOf(values: DeploymentValues, before?: Deployment): DeploymentCreate {
+export function bodyOf(values: DeploymentValues): DeploymentCreate {
   const key = values.api_key.trim();
   return {
     name: values.name.trim(),
@@ -65,7 +65,7 @@ export function bodyOf(values: DeploymentValues, before?: Deployment): Deploymen
       .split(/[\n,]/)
       .map((model) => model.trim())
       .filter(Boolean),
-    options: optionsBodyOf(values, before?.options),
+    options: optionsBodyOf(values),
     ...(key && hasAddress(values.provider) ? { api_key: key } : {}),
   };
 }

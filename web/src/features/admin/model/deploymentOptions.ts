@@ -1,8 +1,9 @@
 import type { DeploymentOptions, DeploymentOptionsBody } from "@/lib/api";
 import { usdProblem } from "@/lib/money";
+import { CACHE_FIELDS, cachePolicyOf, type CacheValues, cacheValuesOf } from "./cachePolicy";
 
 /** What the form holds of a deployment's options: empty is the default. Prices are text, as they are on the wire. */
-export type OptionsValues = {
+export type OptionsValues = CacheValues & {
   max_parallel: number | string;
   max_waiting: number | string;
   max_wait_s: number | string;
@@ -34,6 +35,7 @@ export const OPTION_FIELDS: readonly (keyof OptionsValues)[] = [
   "guards",
   "health_check",
   "health_model",
+  ...CACHE_FIELDS,
 ];
 
 const DEFAULT_WAITING = 100;
@@ -61,11 +63,12 @@ export function optionsValuesOf(options: DeploymentOptions | undefined): Options
     guards: options?.guards ?? [],
     health_check: options?.health_check ?? "off",
     health_model: options?.health_model ?? "",
+    ...cacheValuesOf(options?.cache),
   };
 }
 
-/** The options to send: always whole, so what the form does not show is handed on as it was. */
-export function optionsBodyOf(values: OptionsValues, before: DeploymentOptions | undefined): DeploymentOptionsBody {
+/** The options to send, always whole. */
+export function optionsBodyOf(values: OptionsValues): DeploymentOptionsBody {
   const hasPrices = Boolean(values.input_usd.trim() || values.output_usd.trim() || values.cached_input_usd.trim());
   return {
     max_parallel: numberOf(values.max_parallel),
@@ -84,7 +87,7 @@ export function optionsBodyOf(values: OptionsValues, before: DeploymentOptions |
       : null,
     access_groups: values.access_groups,
     guards: values.guards,
-    cache: before?.cache ?? null,
+    cache: cachePolicyOf(values),
     health_check: values.health_check,
     health_model: values.health_model.trim() || null,
   };

@@ -1,10 +1,11 @@
-import type { CachePolicy, ModelGroup, ModelGroupCreate } from "@/lib/api";
+import type { ModelGroup, ModelGroupCreate } from "@/lib/api";
+import { cachePolicyOf, type CacheValues, cacheValuesOf } from "./cachePolicy";
 
 /** A row of the form; `key` tells rows apart while they are edited. */
 export type MemberValues = { key: string; deployment: string; model: string; weight: number | string; order: number | string };
 
 /** What the form of a model group holds; empty is the default. */
-export type ModelGroupValues = {
+export type ModelGroupValues = CacheValues & {
   model: string;
   description: string;
   members: MemberValues[];
@@ -17,10 +18,6 @@ export type ModelGroupValues = {
   aliases: string[];
   access_groups: string[];
   guards: string[];
-  cache_mode: CachePolicy["mode"] | "off";
-  ttl_s: number | string;
-  threshold: number | string;
-  is_shared: boolean;
 };
 
 export const MODEL_GROUP_FIELDS = [
@@ -55,14 +52,6 @@ export function strategyWords(strategy: ModelGroup["strategy"]): { label: string
   return STRATEGY_WORDS[strategy];
 }
 
-export const CACHE_MODES: readonly { value: ModelGroupValues["cache_mode"]; label: string }[] = [
-  { value: "off", label: "Off" },
-  { value: "exact", label: "The very same request" },
-  { value: "semantic", label: "Also one that means the same" },
-];
-
-const DEFAULT_TTL_S = 3600;
-const DEFAULT_THRESHOLD = 0.95;
 const DEFAULT_RETRIES = 2;
 
 export function newMember(deployment = ""): MemberValues {
@@ -85,10 +74,7 @@ export function modelGroupValuesOf(group: ModelGroup | undefined): ModelGroupVal
     aliases: group?.aliases ?? [],
     access_groups: group?.access_groups ?? [],
     guards: group?.guards ?? [],
-    cache_mode: group?.cache?.mode ?? "off",
-    ttl_s: group?.cache?.ttl_s ?? DEFAULT_TTL_S,
-    threshold: group?.cache?.threshold ?? DEFAULT_THRESHOLD,
-    is_shared: group?.cache?.is_shared ?? false,
+    ...cacheValuesOf(group?.cache),
   };
 }
 
@@ -113,15 +99,7 @@ export function modelGroupBodyOf(values: ModelGroupValues): ModelGroupCreate {
     aliases: values.aliases,
     access_groups: values.access_groups,
     guards: values.guards,
-    cache:
-      values.cache_mode === "off"
-        ? null
-        : {
-            mode: values.cache_mode,
-            ttl_s: numberOf(values.ttl_s) ?? DEFAULT_TTL_S,
-            threshold: numberOf(values.threshold) ?? DEFAULT_THRESHOLD,
-            is_shared: values.is_shared,
-          },
+    cache: cachePolicyOf(values),
   };
 }
 

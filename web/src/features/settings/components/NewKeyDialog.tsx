@@ -1,11 +1,11 @@
 import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
-import { FormFailure } from "@/ui/FormFailure";
-import { showProblem } from "@/ui/formProblem";
+import { FormFoot } from "@/ui/FormFoot";
 import { LIMIT_FIELDS, LIMIT_RULES } from "@/ui/Limits";
 import { MoreFields } from "@/ui/MoreFields";
 import { SecretOnce } from "@/ui/SecretOnce";
+import { useSending } from "@/ui/useSending";
 import { useCreateKey } from "../api/useCreateKey";
 import { expiryOf, LIFETIMES } from "../model/expiry";
 import { type KeyTerms, keyTermsBodyOf, keyTermsOf } from "../model/keyTerms";
@@ -51,20 +51,17 @@ export function NewKeyDialog({ opened, model, onClose }: NewKeyDialogProps) {
 
 function NewKeyForm({ onClose, onMade }: { onClose: () => void; onMade: (secret: string) => void }) {
   const create = useCreateKey();
-  const [failure, setFailure] = useState<string | null>(null);
   const form = useForm<KeyTerms & { name: string; days: string }>({
     initialValues: { ...keyTermsOf(), name: "", days: "90" },
     validate: { ...LIMIT_RULES, name: (name) => (name.trim() ? null : "Say what the key is for.") },
   });
   const hasHiddenError = Object.keys(form.errors).some((field) => field !== "name");
-  const submit = form.onSubmit(async ({ name, days, ...terms }) => {
-    setFailure(null);
-    try {
+  const { submit, failure } = useSending(form, {
+    fields: ["name", "scopes", "allowed_ips", "group_id", ...LIMIT_FIELDS],
+    send: async ({ name, days, ...terms }) => {
       const { secret } = await create.mutateAsync({ name: name.trim(), expires_at: expiryOf(days), ...keyTermsBodyOf(terms) });
       onMade(secret);
-    } catch (error) {
-      setFailure(showProblem(form, error, ["name", "scopes", "allowed_ips", "group_id", ...LIMIT_FIELDS]));
-    }
+    },
   });
   return (
     <form onSubmit={submit} noValidate>
@@ -81,15 +78,7 @@ function NewKeyForm({ onClose, onMade }: { onClose: () => void; onMade: (secret:
         <MoreFields label="Limits" hint="models, budget, addresses, group" mustShow={hasHiddenError}>
           <KeyTermsFields inputProps={form.getInputProps} isChoosy={form.values.is_choosy} />
         </MoreFields>
-        <FormFailure message={failure} />
-        <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            Make key
-          </Button>
-        </Group>
+        <FormFoot failure={failure} submit="Make key" isBusy={form.submitting} onCancel={onClose} />
       </Stack>
     </form>
   );

@@ -2,10 +2,11 @@ import type { UsageSums } from "@/lib/api";
 import { formatCount, plural } from "@/lib/format";
 import { formatUsd } from "@/lib/money";
 import { formatDuration } from "@/lib/time";
+import { type Figure, Figures, shareText } from "@/ui/Figures";
 
 /** The sums of a time, each with the word that puts it in its place. */
 export function Totals({ total }: { total: UsageSums }) {
-  const figures: { name: string; value: string; note: string; isBad?: boolean }[] = [
+  const figures: Figure[] = [
     { name: "Requests", value: formatCount(total.requests), note: total.cached > 0 ? `${formatCount(total.cached)} from the cache` : "" },
     {
       name: "Errors",
@@ -30,20 +31,5 @@ export function Totals({ total }: { total: UsageSums }) {
       note: total.latency_p50_ms === null ? "" : `half within ${formatDuration(total.latency_p50_ms)}`,
     },
   ];
-  return (
-    <dl aria-label="Totals" className="grid grid-cols-2 gap-px overflow-hidden rounded-xl border border-line bg-line sm:grid-cols-3 lg:grid-cols-6">
-      {figures.map(({ name, value, note, isBad = false }) => (
-        <div key={name} className="min-w-0 bg-raised px-4 py-3.5">
-          <dt className="text-xs text-ink-faint">{name}</dt>
-          <dd className={`mt-1 text-xl font-semibold tracking-tight tabular-nums ${isBad ? "text-danger" : ""}`}>{value}</dd>
-          <dd className="mt-0.5 min-h-4 text-xs text-ink-faint tabular-nums">{note}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-function shareText(part: number, whole: number): string {
-  const share = (100 * part) / whole;
-  return share > 0 && share < 1 ? "under 1 %" : `${Math.round(share)} %`;
+  return <Figures label="Totals" figures={figures} className="sm:grid-cols-3 lg:grid-cols-6" />;
 }

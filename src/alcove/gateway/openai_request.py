@@ -6,11 +6,12 @@ the hot route, and the messages can name the field at fault in the client's own 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alcove.gateway.body import json_object
 from alcove.gateway.fields import MAX_ID, collections, model_id, refuse
 from alcove.gateway.native import NATIVE, plain
+from alcove.gateway.ollama_words import OLLAMA
 from alcove.kernel.chat import (
     ChatMessage,
     ChatRequest,
@@ -95,6 +96,8 @@ def chat_body(request: ChatRequest, *, model: str) -> dict[str, JsonValue]:
     """
     if NATIVE in request.extra:
         request = plain(request)
+    if OLLAMA in request.extra:
+        request = replace(request, extra={key: value for key, value in request.extra.items() if key != OLLAMA})
     return {**request.extra, "model": model, "messages": [_message_json(each) for each in request.messages]}
 
 

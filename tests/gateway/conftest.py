@@ -25,7 +25,7 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
-from alcove.gateway.faces import anthropic_api, completions_api, ollama_api, responses_api
+from alcove.gateway.faces import anthropic_api, completions_api, ollama_api, ollama_embed, responses_api
 from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import Deployment, DeploymentSettings, GatewaySettings, Provider
@@ -345,7 +345,7 @@ async def open_gateway(
         app.include_router(api.router)
         app.include_router(passthrough_api.router)
         app.include_router(routing_api.router)
-        for protocol in (openai_api, anthropic_api, responses_api, completions_api, ollama_api):
+        for protocol in (openai_api, anthropic_api, responses_api, completions_api, ollama_api, ollama_embed):
             app.include_router(protocol.router)
         install_error_handlers(app)
         yield Gateway(

@@ -150,8 +150,8 @@ class OpenAiEmbeddingModel:
     server: UpstreamServer
     dimensions: int = 0
 
-    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
-        """Gives a vector for each text, of unit length.
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
+        """Gives a vector for each text, of unit length unless the client wants them as the server gives them.
 
         Raises:
             AlcoveError: When the server cannot be reached, refuses, or does not answer with as many vectors of one length.
@@ -169,7 +169,9 @@ class OpenAiEmbeddingModel:
             detail = f"The model server of {self.server.name!r} did not answer with one vector for each text."
             raise UpstreamError(detail, status=501)  # it does not embed with this model, however often it is asked
         usage = usage_of(answer.get("usage")) if isinstance(answer, dict) else None
-        return Embeddings(vectors=[_unit(each) for each in vectors], usage=usage or Usage())
+        if context is None or context.extra.get("normalize") is not False:
+            vectors = [_unit(each) for each in vectors]
+        return Embeddings(vectors=vectors, usage=usage or Usage())
 
 
 def _unit(vector: list[float]) -> list[float]:

@@ -103,21 +103,26 @@ class OllamaError(BaseModel):
     error: str
 
 
-class _OllamaBody(BaseModel):
+class OllamaBody(BaseModel):
     """What requests of Ollama's protocol have in common."""
 
     model_config = ConfigDict(extra="ignore")
 
     model: str
     """Name of a model, as `GET /v1/models` lists them; `:latest` may be left out."""
-    stream: bool = True
-    """Whether to answer piece by piece, as lines of JSON."""
-    format: str | dict[str, object] | None = None
-    """`json`, or a JSON schema."""
     options: dict[str, object] | None = None
     """Ollama's options: `temperature`, `num_ctx`, `num_predict`, …"""
     keep_alive: str | float | None = None
     """How long the model stays loaded: seconds, or a duration such as `5m`; negative for ever, 0 not at all."""
+
+
+class _AnswerBody(OllamaBody):
+    """What requests for answers have in common."""
+
+    stream: bool = True
+    """Whether to answer piece by piece, as lines of JSON."""
+    format: str | dict[str, object] | None = None
+    """`json`, or a JSON schema."""
     think: bool | str | None = None
     """Whether the model is to think, or how much: `low`, `medium`, `high`, `max`."""
     logprobs: bool | None = None
@@ -128,7 +133,7 @@ class _OllamaBody(BaseModel):
     """Alcove's own: names or ids of knowledge collections to answer from. The last line then carries `sources` and `citations`."""
 
 
-class OllamaChatBody(_OllamaBody):
+class OllamaChatBody(_AnswerBody):
     """A chat request of Ollama's."""
 
     messages: list[dict[str, object]] | None = None
@@ -137,7 +142,7 @@ class OllamaChatBody(_OllamaBody):
     """Tools the model may call."""
 
 
-class OllamaGenerateBody(_OllamaBody):
+class OllamaGenerateBody(_AnswerBody):
     """A request of Ollama's to go on with a text."""
 
     prompt: str | None = None
@@ -154,11 +159,11 @@ class OllamaGenerateBody(_OllamaBody):
     """Images, base64."""
 
 
-_ERRORS: Mapping[int | str, dict[str, object]] = {
+ERRORS: Mapping[int | str, dict[str, object]] = {
     status: {"model": OllamaError, "description": "Error"} for status in (400, 401, 403, 404, 413, 429, 502, 503, 504)
 }
 _ANSWERS: Mapping[int | str, dict[str, object]] = {
-    **_ERRORS,
+    **ERRORS,
     200: {
         "description": "The answer, or its lines",
         "content": {"application/json": {}, "application/x-ndjson": {}},

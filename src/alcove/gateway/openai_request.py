@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from alcove.gateway.body import json_object
 from alcove.gateway.fields import MAX_ID, collections, model_id, refuse
 from alcove.gateway.native import NATIVE, plain
-from alcove.gateway.ollama_words import OLLAMA
+from alcove.gateway.ollama_words import OLLAMA, completion_of
 from alcove.kernel.chat import (
     ChatMessage,
     ChatRequest,
@@ -96,6 +96,10 @@ def chat_body(request: ChatRequest, *, model: str) -> dict[str, JsonValue]:
     """
     if NATIVE in request.extra:
         request = plain(request)
+    completion = completion_of(request)
+    if completion is not None:
+        what = "raw mode" if completion.is_raw else "a suffix" if completion.suffix else "a template"
+        refuse("model", f"{request.model!r} does not support {what}: it is asked by way of chats only")
     if OLLAMA in request.extra:
         request = replace(request, extra={key: value for key, value in request.extra.items() if key != OLLAMA})
     return {**request.extra, "model": model, "messages": [_message_json(each) for each in request.messages]}

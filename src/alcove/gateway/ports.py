@@ -122,11 +122,13 @@ class Endpoint:
         base: The address up to and including `/v1`.
         headers: What goes with every request, the key among it.
         chat: Answers chat requests as they are, its answers checked on their way; None where they are not to be passed through.
+        has_detours: Whether options that only Ollama has names for reach the server by another of its protocols.
     """
 
     base: Url
     headers: Mapping[str, str]
     chat: PassedChat | None = None
+    has_detours: bool = False
 
 
 class Upstream(Protocol):
@@ -274,6 +276,11 @@ class Route(Protocol):
     @property
     def can_pass_through(self) -> bool:
         """Whether every deployment of it takes OpenAI's bytes as they are."""
+        ...
+
+    @property
+    def has_detours(self) -> bool:
+        """Whether options that only Ollama has names for reach one of its deployments by another protocol."""
         ...
 
     async def attempt(

@@ -16,6 +16,7 @@ from alcove.gateway.models import DeploymentSettings, GatewaySettings, Provider
 from alcove.kernel.errors import UpstreamError
 from alcove.kernel.principal import Principal
 from tests.gateway.conftest import Served, open_gateway, running, served
+from tests.gateway.hot import hot
 from tests.wire.ollama_server import OllamaServer, error
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -324,6 +325,19 @@ async def test_model_that_the_server_cannot_load(ada: Principal) -> None:
         ollama.script.append(error(500, "model requires more system memory (9.9 GiB) than is available"))
         with pytest.raises(UpstreamError, match="more system memory"):
             await DeploymentLoading(gateway.directory).load("llama:1b", ada, options={}, keep_alive=None)
+
+
+async def test_hot_route_hands_on_what_only_ollamas_own_protocol_says(ollama: OllamaServer) -> None:
+    with hot(settings_for(ollama)) as house:
+        async with house.client() as client:
+            body = {"model": "llama:1b", "messages": ASK}
+            await client.post("/v1/chat/completions", json=body)
+            handed_on = house.inner.count
+            await client.post("/v1/chat/completions", json=body)
+            assert house.inner.count == handed_on
+            await client.post("/v1/chat/completions", json={**body, "num_ctx": 64})
+            assert house.inner.count == handed_on + 1
+    assert [each.path for each in ollama.asked] == ["/v1/chat/completions", "/v1/chat/completions", "/api/chat"]
 
 
 @given(st.binary(max_size=200), st.integers(1, 9))

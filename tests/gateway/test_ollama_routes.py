@@ -2,15 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
 
+from alcove.gateway.adapters.profiles import takes_own_fields
+from alcove.gateway.faces.ollama_request import chat_call
+from alcove.gateway.ollama_words import without_own_fields
 from alcove.kernel.errors import Overloaded
 from tests.gateway.conftest import Served, served, settings_for
-from tests.wire.openai_server import OpenAiServer, event, piece, stream
+from tests.wire.anthropic_server import AnthropicServer
+from tests.wire.openai_server import USAGE, OpenAiServer, Step, event, piece, stream
 
 ASK = [{"role": "user", "content": "say it"}]
 GOOD: dict[str, dict[str, Any]] = {
@@ -467,3 +472,84 @@ async def test_answer_leaves_a_trace(serving: Served) -> None:
     trace = serving.gateway.sink.traces[0]
     assert trace.id == response.headers["x-trace-id"]
     assert trace.model == "echo"
+
+
+def completion(*texts: str) -> list[Step]:
+    """Gives a streamed answer of a server's legacy completions."""
+    chunks = [event({"choices": [{"index": 0, "text": text, "finish_reason": None}]}) for text in texts]
+    last = {"choices": [{"index": 0, "text": "", "finish_reason": "length"}], "usage": USAGE}
+    return stream(*chunks, event(last), b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("body", [{"raw": True}, {"suffix": "end"}, {"raw": True, "suffix": "end"}])
+async def test_text_that_is_no_chat_goes_to_a_server_of_completions(
+    serving: Served, upstream: OpenAiServer, body: dict[str, Any]
+) -> None:
+    upstream.script.append(completion("one ", "two"))
+    lines = lines_of(await ask(serving, "generate", options={"num_predict": 9, "top_k": 5}, logprobs=True, **body))
+    assert "".join(line["response"] for line in lines) == "one two"
+    assert (lines[-1]["done_reason"], lines[-1]["eval_count"]) == ("length", 3)
+    sent = upstream.requests[-1]
+    assert sent.path == "/v1/completions"
+    expected: dict[str, Any] = {
+        "model": "echo", "prompt": "say it", "max_tokens": 9, "top_k": 5, "stream": True, "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    assert sent.json == (expected | {"suffix": "end"} if "suffix" in body else expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"raw": True}, '"echo" does not support raw mode: its server takes chats only'),
+        ({"suffix": "end"}, "echo does not support insert"),
+        ({"template": "{{ .Prompt }}"}, '"echo" does not support a template: its server uses the model\'s own'),
+        ({"raw": True, "images": [PIXEL]}, '"echo" does not support images in raw mode or with a suffix'),
+        (
+            {"suffix": "end", "system": "x"},
+            '"echo" does not support system together with a suffix; put it into the prompt',
+        ),
+    ],
+)
+async def test_server_without_completions(serving: Served, body: dict[str, Any], message: str) -> None:
+    assert refused(await ask(serving, "generate", **body)) == (400, message)
+
+
+@pytest.mark.parametrize("body", [{"raw": True}, {"suffix": "end"}, {"template": "x"}])
+async def test_reader_goes_on_with_no_text(serving: Served, body: dict[str, Any]) -> None:
+    status, message = refused(await ask(serving, "generate", model="alcove/reader", **body))
+    assert status == 400
+    assert "does not support" in message
+
+
+async def test_anthropics_models_are_sent_what_they_know(both: Served, claude: AnthropicServer) -> None:
+    options = {"num_ctx": 4096, "top_k": 5, "temperature": 0.5, "repeat_penalty": 1.1, "num_predict": 50}
+    lines = lines_of(await ask(both, "chat", model="claude-echo", options=options, keep_alive="5m", truncate=True))
+    assert "".join(line["message"]["content"] for line in lines) == "say it "
+    assert claude.messages[-1].json == {
+        "model": "claude-echo", "messages": ASK, "max_tokens": 50, "temperature": 0.5, "top_k": 5, "stream": True,
+    }  # fmt: skip
+    lines = lines_of(await ask(both, "chat", model="claude-tools", tools=[WEATHER]))
+    calls = [each["function"] for line in lines for each in line["message"].get("tool_calls", ())]
+    assert [each["arguments"] for each in calls] == [{"city": "Bern"}, {}]
+    assert refused(await ask(both, "generate", model="claude-echo", raw=True))[0] == 400
+
+
+def test_vendors_that_refuse_unknown_fields_are_not_sent_them() -> None:
+    request = chat_call(
+        json.dumps({**GOOD["chat"], "keep_alive": 5, "options": {"num_ctx": 9, "seed": 1}}).encode()
+    ).request
+    assert not takes_own_fields("openai")
+    assert takes_own_fields("openai_compatible")
+    assert set(without_own_fields(request).extra) == {"seed"}
+    said_so_itself = replace(
+        request, extra={"num_ctx": 9, "top_k": 1}
+    )  # a client of OpenAI's protocol gets what it asks for
+    assert without_own_fields(said_so_itself) is said_so_itself
+
+
+async def test_options_on_openais_route_go_to_the_server_as_they_are(serving: Served, upstream: OpenAiServer) -> None:
+    options = {"num_ctx": 4096, "keep_alive": "5m", "think": False, "reasoning_effort": "low", "top_k": 3}
+    async with serving.client() as client:
+        await client.post("/v1/chat/completions", json={**GOOD["chat"], **options})
+    sent = upstream.chats[-1].json
+    assert {key: sent[key] for key in options} == options

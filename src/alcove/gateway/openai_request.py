@@ -249,6 +249,8 @@ def _content_json(message: ChatMessage) -> JsonValue:
 def _part_json(part: ContentPart) -> JsonValue:
     match part:
         case TextPart():
+            if isinstance(part.extra.get(OLLAMA), str):  # of a completion, which this is not the way to
+                refuse("messages", f"a {part.extra[OLLAMA]} is no part of a chat")
             return {"type": "text", "text": part.text, **part.extra}
         case ImagePart():
             image = {"url": part.url} if part.detail is None else {"url": part.url, "detail": part.detail}

@@ -532,6 +532,11 @@ async def test_anthropics_models_are_sent_what_they_know(both: Served, claude: A
     calls = [each["function"] for line in lines for each in line["message"].get("tool_calls", ())]
     assert [each["arguments"] for each in calls] == [{"city": "Bern"}, {}]
     assert refused(await ask(both, "generate", model="claude-echo", raw=True))[0] == 400
+    lines = lines_of(await ask(both, "chat", model="claude-thinker", think=True))
+    assert claude.messages[-1].json["thinking"] == {"type": "adaptive"}
+    assert "".join(line["message"].get("thinking", "") for line in lines) == "let me think"
+    await ask(both, "chat", model="claude-thinker", think=False)
+    assert "thinking" not in claude.messages[-1].json
 
 
 def test_vendors_that_refuse_unknown_fields_are_not_sent_them() -> None:

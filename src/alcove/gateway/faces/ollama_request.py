@@ -215,9 +215,9 @@ def _thinking(think: bool | str, name: str, info: ModelInfo) -> dict[str, JsonVa
         return {}
     if isinstance(think, str):
         return {"think": think, "reasoning_effort": _EFFORTS[think]}
-    if think or "reasoning" not in info.capabilities:  # models that do not think refuse to be told not to
+    if "reasoning" not in info.capabilities:  # not known to think: such a model may refuse to be told how much to
         return {"think": think}
-    return {"think": False, "reasoning_effort": "none"}
+    return {"think": think, "reasoning_effort": "medium" if think else "none"}
 
 
 def _tool(value: JsonValue) -> JsonValue:

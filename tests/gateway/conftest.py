@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -25,7 +25,7 @@ from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
-from alcove.gateway.faces import anthropic_api, completions_api, responses_api
+from alcove.gateway.faces import anthropic_api, completions_api, ollama_api, ollama_embed, responses_api
 from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.metering import FreeMeter, MemoryUsageLog
 from alcove.gateway.models import Deployment, DeploymentSettings, GatewaySettings, Provider
@@ -47,9 +47,9 @@ from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalo
 from alcove.infra.background import background_tasks
 from alcove.infra.http import AddressGuard
 from alcove.infra.problems import install_error_handlers
-from alcove.kernel.chat import ChatRequest, Citation, Delta, Source, Usage
+from alcove.kernel.chat import ChatRequest, Citation, Delta, JsonValue, Source, Usage
 from alcove.kernel.clock import Clock, SystemClock
-from alcove.kernel.errors import AlreadyExists, Forbidden, NotAuthenticated, NotFound
+from alcove.kernel.errors import AlcoveError, AlreadyExists, Forbidden, NotAuthenticated, NotFound
 from alcove.kernel.filters import BaseFilter
 from alcove.kernel.ports import CallContext, EmbeddingContext, Embeddings, ModelInfo, ModelSource
 from alcove.kernel.principal import Allowance, Principal, Role
@@ -200,6 +200,28 @@ class CollectionFilter(BaseFilter):
         turn.request = replace(turn.request, sources=found)
 
 
+@dataclass
+class FakeLoading:
+    """Loads the models it is told are local."""
+
+    local: set[str] = field(default_factory=set)
+    loaded: list[tuple[str, str, Mapping[str, JsonValue], JsonValue]] = field(default_factory=list)
+    unloaded: list[str] = field(default_factory=list)
+    failure: AlcoveError | None = None
+
+    async def load(
+        self, model_id: str, who: Principal, *, options: Mapping[str, JsonValue], keep_alive: JsonValue
+    ) -> bool:
+        if self.failure is not None:
+            raise self.failure
+        self.loaded.append((model_id, who.user_id, options, keep_alive))
+        return model_id in self.local
+
+    async def unload(self, model_id: str) -> bool:
+        self.unloaded.append(model_id)
+        return model_id in self.local
+
+
 class Doorkeeper:
     """Says who is asking, as the identity room's layer does."""
 
@@ -238,6 +260,7 @@ class Gateway:
     router: PoolRouter
     groups: ModelGroupService
     board: HealthBoard
+    loading: FakeLoading
 
 
 @contextlib.asynccontextmanager
@@ -293,6 +316,7 @@ async def open_gateway(
         face = ChatFace.of(runner, settings)
         embedding = EmbeddingService(models=catalogue, sink=sink, pricing=prices, clock=clock)
 
+        loading = FakeLoading()
         usage = MemoryUsageLog()
         pass_through = PassThroughService(
             router=router,
@@ -314,13 +338,14 @@ async def open_gateway(
                 "pass_through": pass_through,
                 "reranker": EmbeddingReranker(embedding),
                 "token_count": TokenCount(catalogue, directory),
+                "model_loading": loading,
             }
 
         app = FastAPI(lifespan=lifespan)
         app.include_router(api.router)
         app.include_router(passthrough_api.router)
         app.include_router(routing_api.router)
-        for protocol in (openai_api, anthropic_api, responses_api, completions_api):
+        for protocol in (openai_api, anthropic_api, responses_api, completions_api, ollama_api, ollama_embed):
             app.include_router(protocol.router)
         install_error_handlers(app)
         yield Gateway(
@@ -338,6 +363,7 @@ async def open_gateway(
             router,
             group_service,
             board,
+            loading,
         )
     transports.close()
 
@@ -461,6 +487,11 @@ def upstream(_upstream: OpenAiServer) -> OpenAiServer:
 def serving(_serving: Served, upstream: OpenAiServer) -> Served:
     """A gateway that listens, over the fake server."""
     _serving.gateway.sink.traces.clear()
+    loading = _serving.gateway.loading
+    loading.local.clear()
+    loading.loaded.clear()
+    loading.unloaded.clear()
+    loading.failure = None
     return _serving
 
 

@@ -298,7 +298,7 @@ async def test_ollama_is_found_when_it_comes_and_lost_when_it_goes(root: Princip
             assert cards.notice is None
             assert [card.id for card in cards.items if card.is_default] == ["qwen2.5:0.5b"]
             assert [card.kind for card in cards.items[2:]] == ["chat", "embedding", "chat"]
-            assert cards.items[4].capabilities == ["tools", "vision"]
+            assert cards.items[4].capabilities == ["tools", "vision", "completion"]
             assert [(each.name, each.source, each.models[0]) for each in await gateway.deployments.list()] == [
                 ("ollama", "discovered", "qwen2.5:0.5b")
             ]

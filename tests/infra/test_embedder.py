@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alcove.infra.embedder import DIMENSIONS, MAX_TOKENS, MODEL_FOLDER, QUESTION_TOKENS, Embedder, FakeEmbedder
-from alcove.kernel.errors import Overloaded, Unavailable
+from alcove.kernel.errors import ContextOverflow, Overloaded, Unavailable
+from alcove.kernel.ports import EmbeddingContext
 
 TEXTS = (
     "The lighthouse of Skerry Point was built by Agnes Thornbury.",
@@ -332,3 +333,14 @@ async def test_a_call_too_many_is_refused_and_what_is_remembered_is_not():
     assert sorted(outcomes) == ["ok", "ok", "refused for 2 s"]
     await call("newer")
     assert outcomes[-1] == "ok"
+
+
+async def test_text_that_is_too_long_is_cut_unless_the_client_wants_it_refused(embedder: Embedder):
+    long = "word " * MAX_TOKENS
+    fitting = "word " * (MAX_TOKENS - 2)
+    whole = EmbeddingContext(extra={"truncate": False})
+    assert len((await embedder.embed([long])).vectors) == 1
+    assert len((await embedder.embed([fitting], context=whole)).vectors) == 1
+    with pytest.raises(ContextOverflow, match="number 1 has 258 tokens") as caught:
+        await embedder.embed([fitting, long], context=whole)
+    assert caught.value.status == 400

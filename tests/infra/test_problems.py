@@ -11,6 +11,7 @@ from alcove.infra.middleware import RequestContext
 from alcove.infra.problems import (
     anthropic_error,
     install_error_handlers,
+    ollama_error,
     openai_error,
     problem,
     render,
@@ -41,6 +42,7 @@ def test_every_error_has_both_faces(kind: type[AlcoveError]) -> None:
     assert (other["type"], other["error"]["message"], other["request_id"]) == ("error", shown.detail, "r1")
     assert other["error"]["type"].endswith("_error") or error.status == 413
     assert responses_error(error)["message"] == shown.detail
+    assert ollama_error(error) == {"error": shown.detail}
 
 
 def test_codes_tell_the_errors_of_the_kernel_apart() -> None:
@@ -69,6 +71,15 @@ def test_the_path_chooses_the_face(path: str, media_type: str) -> None:
         }
     else:
         assert (body["instance"], body["trace_id"], "errors" in body) == (path, "r1", False)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/chat", "/api/generate", "/api/embed", "/api/tags", f"/api/blobs/sha256:{0:064x}"]
+)
+def test_paths_of_ollamas_protocol_have_its_face(path: str) -> None:
+    answer = render(RateLimited("Wait.", retry_after_s=3), path, request_id="r1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    assert json.loads(bytes(answer.body)) == {"error": "Wait."}
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,9 @@ async def test_a_guardrail_of_a_deployment_holds_for_every_name_and_every_kind_o
             asked = [
                 *(("/v1/chat/completions", each) for each in chats),
                 *(("/v1/messages", {"model": "echo", "max_tokens": 9, "messages": each}) for each in messages),
+                ("/api/chat", {"model": "echo", "messages": texts}),
+                ("/api/generate", {"model": "echo", "prompt": "The Falcon"}),
+                ("/api/generate", {"model": "echo", "prompt": "?", "system": "The Falcon"}),
                 ("/v1/responses", {"model": "echo", "input": [refusal, {"role": "user", "content": "?"}]}),
             ]
             for path, body in asked:

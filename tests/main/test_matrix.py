@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from alcove.identity.accounts import UserEdit
+from alcove.infra.problems import is_ollama_path, is_openai_path
 from alcove.kernel.principal import Role
 from tests.main.conftest import ACTOR, Place, wait_for
 
@@ -111,6 +112,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/messages/count_tokens"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
     ("POST", "/v1/responses"): Rule("mine", {"model": "alcove/reader", "input": "Hello"}),
     ("POST", "/v1/completions"): Rule("mine", {"model": "alcove/reader", "prompt": "Hello"}),
+    ("POST", "/api/chat"): Rule("mine", {"model": "alcove/reader", "messages": QUESTION}),
+    ("POST", "/api/generate"): Rule("mine", {"model": "alcove/reader", "prompt": "Hello"}),
+    ("POST", "/api/embed"): Rule("mine", {"model": "alcove/minilm", "input": "Hello"}),
+    ("POST", "/api/embeddings"): Rule("mine", {"model": "alcove/minilm", "prompt": "Hello"}),
     ("POST", "/v1/embeddings"): Rule("mine", {"model": "alcove/minilm", "input": "Hello"}),
     ("POST", "/v1/moderations"): Rule("mine", {"model": "alcove/reader", "input": "Hello"}),
     ("POST", "/v1/images/generations"): Rule("mine", {"model": "alcove/reader", "prompt": "a cat"}),
@@ -319,7 +324,8 @@ async def expect(client: httpx2.AsyncClient, people: People, expected: dict[Acce
         if MARK in told or (status == 0 and any(people.ids[each] in answer.text for each in people.ids)):
             wrong.append((*route, answer.status_code, "tells of Ann's things", answer.text[:200]))
         if status and rule.access != "public":
-            kind = "application/json" if route[1].startswith("/v1/") else "application/problem+json"
+            is_protocol = is_openai_path(route[1]) or is_ollama_path(route[1])
+            kind = "application/json" if is_protocol else "application/problem+json"
             if answer.headers.get("content-type") != kind:
                 wrong.append((*route, answer.status_code, answer.headers.get("content-type"), ""))
     assert wrong == []
@@ -405,6 +411,16 @@ async def test_the_things_of_others_cannot_be_named_in_bodies_and_queries(people
         ("POST", "/v1/messages/count_tokens", {**ask, "model": ids["model_id"]}),
         ("POST", "/v1/responses", {"input": "x", "model": ids["model_id"]}),
         ("POST", "/v1/completions", {"prompt": "x", "model": ids["model_id"]}),
+        ("POST", "/api/chat", {**ask, "model": ids["model_id"]}),
+        ("POST", "/api/chat", {"model": ids["model_id"], "messages": []}),
+        ("POST", "/api/generate", {"prompt": "x", "model": ids["model_id"]}),
+        ("POST", "/api/embed", {"input": "x", "model": ids["model_id"]}),
+        ("POST", "/api/chat", {**ask, "stream": False, "collections": [ids["collection_id"]]}),
+        (
+            "POST",
+            "/api/generate",
+            {"model": ask["model"], "prompt": "x", "stream": False, "collections": [ids["collection_id"]]},
+        ),
         ("POST", "/v1/messages", {**ask, "max_tokens": 9, "collections": [ids["collection_id"]]}),
         ("POST", "/v1/responses", {"model": ask["model"], "input": "x", "collections": [ids["collection_id"]]}),
         ("POST", "/v1/completions", {"model": ask["model"], "prompt": "x", "collections": [ids["collection_id"]]}),

@@ -52,6 +52,28 @@ async def test_chat_and_embedding_leave_rows(place: Place, people):
     assert bobs["input_tokens"] > 0
 
 
+async def test_calls_in_ollamas_protocol_leave_rows_with_their_own_paths(place: Place):
+    client = place.keyed((await place.key(await place.user("olly")))[1])
+    question = QUESTION["messages"]
+    asked = {
+        "/api/chat": {"model": "alcove/reader", "messages": question},
+        "/api/generate": {"model": "alcove/reader:latest", "prompt": "Hello", "stream": False},
+        "/api/embed": {"model": "alcove/minilm", "input": "Hello"},
+        "/api/embeddings": {"model": "alcove/minilm", "prompt": "Hello"},
+    }
+    for path, body in asked.items():
+        answer = await client.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-trace-id"]
+    rows = (await client.get(f"{BASE}/rows")).json()["items"]
+    assert [(each["endpoint"], each["kind"], each["is_streaming"]) for each in reversed(rows)] == [
+        ("/api/chat", "chat", True),
+        ("/api/generate", "chat", False),
+        ("/api/embed", "embedding", False),
+        ("/api/embeddings", "embedding", False),
+    ]
+
+
 async def test_others_usage_is_for_admins_alone(place: Place, people):
     ann, bob = people["ann"], people["Bob"]
     for path in ("rows", "summary", "export"):

@@ -35,7 +35,7 @@ from alcove.kernel.runner import TurnRunner
 from alcove.kernel.turn import Turn
 
 MAX_INPUTS = 2048
-_MAX_INPUT_CHARACTERS = 10_000_000
+MAX_INPUT_CHARACTERS = 10_000_000
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -251,8 +251,8 @@ class EmbeddingsBody(BaseModel):
         if not all(texts):
             msg = "must not hold an empty text"
             raise ValueError(msg)
-        if sum(map(len, texts)) > _MAX_INPUT_CHARACTERS:
-            msg = f"must not be longer than {_MAX_INPUT_CHARACTERS:,} characters together"
+        if sum(map(len, texts)) > MAX_INPUT_CHARACTERS:
+            msg = f"must not be longer than {MAX_INPUT_CHARACTERS:,} characters together"
             raise ValueError(msg)
         return texts
 

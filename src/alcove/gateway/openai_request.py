@@ -6,11 +6,12 @@ the hot route, and the messages can name the field at fault in the client's own 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alcove.gateway.body import json_object
 from alcove.gateway.fields import MAX_ID, collections, model_id, refuse
 from alcove.gateway.native import NATIVE, plain
+from alcove.gateway.ollama_words import OLLAMA, completion_of
 from alcove.kernel.chat import (
     ChatMessage,
     ChatRequest,
@@ -95,6 +96,12 @@ def chat_body(request: ChatRequest, *, model: str) -> dict[str, JsonValue]:
     """
     if NATIVE in request.extra:
         request = plain(request)
+    completion = completion_of(request)
+    if completion is not None:
+        what = "raw mode" if completion.is_raw else "a suffix" if completion.suffix else "a template"
+        refuse("model", f"{request.model!r} does not support {what}: it is asked by way of chats only")
+    if OLLAMA in request.extra:
+        request = replace(request, extra={key: value for key, value in request.extra.items() if key != OLLAMA})
     return {**request.extra, "model": model, "messages": [_message_json(each) for each in request.messages]}
 
 
@@ -242,6 +249,8 @@ def _content_json(message: ChatMessage) -> JsonValue:
 def _part_json(part: ContentPart) -> JsonValue:
     match part:
         case TextPart():
+            if isinstance(part.extra.get(OLLAMA), str):  # of a completion, which this is not the way to
+                refuse("messages", f"a {part.extra[OLLAMA]} is no part of a chat")
             return {"type": "text", "text": part.text, **part.extra}
         case ImagePart():
             image = {"url": part.url} if part.detail is None else {"url": part.url, "detail": part.detail}

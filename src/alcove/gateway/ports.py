@@ -11,7 +11,7 @@ from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.passed import PassedRequest
 from alcove.gateway.routing.models import DeploymentHealth
 from alcove.infra.http import PreparedRequest, Url
-from alcove.kernel.chat import Usage
+from alcove.kernel.chat import JsonValue, Usage
 from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo, Served
 from alcove.kernel.principal import BudgetPeriod, Principal
@@ -122,11 +122,13 @@ class Endpoint:
         base: The address up to and including `/v1`.
         headers: What goes with every request, the key among it.
         chat: Answers chat requests as they are, its answers checked on their way; None where they are not to be passed through.
+        has_detours: Whether options that only Ollama has names for reach the server by another of its protocols.
     """
 
     base: Url
     headers: Mapping[str, str]
     chat: PassedChat | None = None
+    has_detours: bool = False
 
 
 class Upstream(Protocol):
@@ -214,6 +216,34 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
+class ModelLoading(Protocol):
+    """Loads models before they are asked, and unloads them, where that can be done from here."""
+
+    async def load(
+        self, model_id: str, who: Principal, *, options: Mapping[str, JsonValue], keep_alive: JsonValue
+    ) -> bool:
+        """Loads a model, and returns when it can be asked; False for one that nobody here loads: it is always ready.
+
+        Args:
+            model_id: Its id here.
+            who: Who wants it.
+            options: What can be chosen only as it is loaded, by Ollama's names (`num_ctx`, …).
+            keep_alive: How long it stays, as the client said it; None where it did not.
+
+        Raises:
+            AlcoveError: When it cannot be loaded.
+        """
+        ...
+
+    async def unload(self, model_id: str) -> bool:
+        """Unloads a model once its requests have ended; False for one that nobody here loads.
+
+        Raises:
+            AlcoveError: When its server cannot be reached.
+        """
+        ...
+
+
 class Lease(Protocol):
     """A deployment that answers a call; say what came of it once, in every case."""
 
@@ -246,6 +276,11 @@ class Route(Protocol):
     @property
     def can_pass_through(self) -> bool:
         """Whether every deployment of it takes OpenAI's bytes as they are."""
+        ...
+
+    @property
+    def has_detours(self) -> bool:
+        """Whether options that only Ollama has names for reach one of its deployments by another protocol."""
         ...
 
     async def attempt(

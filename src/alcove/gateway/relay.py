@@ -48,8 +48,9 @@ class _ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
+SSE = b"text/event-stream; charset=utf-8"
+"""What a stream of server-sent events is."""
 _STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-store"),
     (b"x-accel-buffering", b"no"),
 ]
@@ -74,6 +75,7 @@ class AnswerRelay:
         slow_client_s: How long the client may take nothing.
         headers: Further header fields of a stream.
         collect: Is shown each delta of an answer in one piece, where `turn.answer` does not say enough.
+        content_type: What a stream is.
     """
 
     runner: TurnRunner
@@ -85,6 +87,7 @@ class AnswerRelay:
     slow_client_s: float
     headers: Sequence[tuple[bytes, bytes]] = ()
     collect: Callable[[Delta], object] | None = None
+    content_type: bytes = SSE
     is_gone: bool = False
     _has_begun: bool = False
     _is_sending: bool = False
@@ -138,7 +141,8 @@ class AnswerRelay:
         self._sent_at_s = time.monotonic()
         if not self._has_begun:
             self._has_begun = True
-            headers = [*_STREAM_HEADERS, *answer_headers(self.turn), *self.headers]
+            kind = (b"content-type", self.content_type)
+            headers = [kind, *_STREAM_HEADERS, *answer_headers(self.turn), *self.headers]
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": not is_last})
         self._is_sending = False

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alcove.kernel.chat import Usage
-from alcove.kernel.errors import Overloaded, Unavailable
+from alcove.kernel.errors import ContextOverflow, Overloaded, Unavailable
 from alcove.kernel.ports import EmbeddingContext, Embeddings, ModelInfo
 
 if TYPE_CHECKING:  # 22 MB, loaded with the model's files
@@ -42,6 +42,7 @@ QUESTION_TOKENS = 8_192
 # One turn of a worker: a thread keeps its place for so many tokens (25 ms), then the next caller has its turn.
 _TURN_TOKENS = 256
 _WINDOW = 256  # texts tokenised at a time
+_MARKS = 2  # tokens around every text
 _MOST_AT_ONCE = 4  # more texts side by side do not share a laptop well
 _MOST_CALLS = 256  # of `embed`, waiting or computed; one more is refused, since it would wait for a minute or more
 _CACHED_TEXTS = 2_048
@@ -124,15 +125,19 @@ class Embedder:
         """Gives the length of the vectors."""
         return DIMENSIONS
 
-    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
         """Gives a vector for each text; those asked for lately come from memory.
 
         `usage` counts the tokens read, marks included, of each text as often as it was given.
 
         Raises:
+            ContextOverflow: When a text is too long, and the client does not want it cut.
             Overloaded: When too many calls wait already.
             Unavailable: When the model's files cannot be opened.
         """
+        if context is not None and context.extra.get("truncate") is False:
+            with self._call():
+                await anyio.to_thread.run_sync(self._refuse_long, texts)
         # What is remembered is taken out before anything is awaited: another call may push it out of the cache meanwhile.
         known = {text: found for text in texts if (found := self._recall(text)) is not None}
         missing = list(dict.fromkeys(text for text in texts if text not in known))
@@ -148,6 +153,13 @@ class Embedder:
             vectors=[known[text].vector.tolist() for text in texts],
             usage=Usage(input_tokens=sum(known[text].tokens for text in texts)),
         )
+
+    def _refuse_long(self, texts: Sequence[str]) -> None:
+        for index, text in enumerate(texts):
+            tokens = self.count_tokens(text) + _MARKS
+            if tokens > MAX_TOKENS:
+                detail = f"The text of number {index} has {tokens:,} tokens; {self.info.id} reads {MAX_TOKENS}."
+                raise ContextOverflow(detail, status=400)
 
     async def embed_array(self, texts: Sequence[str]) -> Vectors:
         """Gives the vectors of many texts, n x 384 float32, rows of unit length. Nothing is cached; questions go ahead.

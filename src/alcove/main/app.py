@@ -11,7 +11,7 @@ from alcove.chats import api as chats_api
 from alcove.gateway import api as gateway_api
 from alcove.gateway import openai_api
 from alcove.gateway.cache import api as cache_api
-from alcove.gateway.faces import anthropic_api, completions_api, responses_api
+from alcove.gateway.faces import anthropic_api, completions_api, ollama_api, ollama_embed, responses_api
 from alcove.gateway.guards import api as guards_api
 from alcove.gateway.limits import api as limits_api
 from alcove.gateway.passthrough import api as passthrough_api
@@ -42,6 +42,8 @@ _ROUTERS = {
         anthropic_api.router,
         responses_api.router,
         completions_api.router,
+        ollama_api.router,
+        ollama_embed.router,
         cache_api.router,
         guards_api.router,
     ),

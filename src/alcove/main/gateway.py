@@ -18,6 +18,7 @@ from alcove.gateway.cache.shelf import Shelf
 from alcove.gateway.cache.source import CachedSource
 from alcove.gateway.directory import DeploymentDirectory
 from alcove.gateway.embedding import EmbeddingService
+from alcove.gateway.faces.ollama_loading import DeploymentLoading
 from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.guards.directory import ConfiguredGuards, GuardDirectory
 from alcove.gateway.guards.filter import GuardrailFilter
@@ -112,6 +113,7 @@ class GatewayServices:
     response_cache: CacheService
     guardrails: GuardService
     token_count: TokenCount
+    model_loading: DeploymentLoading
 
 
 async def open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
@@ -281,4 +283,5 @@ def gateway_services(ground: Ground, gateway: GatewayParts, sink: TraceSink, aud
             counts=gateway.guards.counts,
         ),
         token_count=TokenCount(gateway.catalogue, gateway.directory),
+        model_loading=DeploymentLoading(gateway.directory),
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from alcove.gateway.adapters.anthropic_content import AnthropicMessages
 from alcove.gateway.adapters.anthropic_thinking import ModelTraits, apply_thinking
 from alcove.gateway.native import BETA, NATIVE, completed, native_of
+from alcove.gateway.ollama_words import completion_of, without_own_fields
 from alcove.kernel.chat import ChatRequest, JsonValue
 from alcove.kernel.errors import FieldError, InvalidRequest
 
@@ -29,6 +30,7 @@ _WITHOUT_COUNTERPART = frozenset(
     }
 )  # fmt: skip
 _DECIDED_HERE = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
+_OF_OLLAMA = frozenset({"top_k"})
 _BETA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _BETA_RULE = "must be a list of names of beta features"
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
@@ -47,6 +49,10 @@ def message_body(request: ChatRequest, *, model: str, traits: ModelTraits) -> di
     Raises:
         InvalidRequest: When it holds something that the protocol has no words for.
     """
+    if completion_of(request) is not None:
+        detail = "does not support raw mode, a suffix or a template: Anthropic's models take chats only"
+        raise _refusal("model", f"{request.model!r} {detail}")
+    request = without_own_fields(request, kept=_OF_OLLAMA)
     extra, native = request.extra, native_of(request.extra)
     content = AnthropicMessages()
     for index, message in enumerate(request.messages):

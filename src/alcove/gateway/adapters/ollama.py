@@ -1,21 +1,32 @@
-"""Ollama: chat and embeddings through its OpenAI-compatible `/v1`, the list of models through its own `/api/tags`."""
+"""Ollama: chat and embeddings through its OpenAI-compatible `/v1`, or its own protocol where only that says all; lists by `/api/tags`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+import pydantic_core
 from pydantic import BaseModel, ValidationError
 
+from alcove.gateway.adapters.ollama_native import OllamaChatModel, OllamaEmbeddingModel
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstream
 from alcove.gateway.adapters.profiles import OLLAMA, kind_of
 from alcove.gateway.adapters.upstream import UpstreamServer, unix_seconds
 from alcove.gateway.models import Deployment, ListedModel
 from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.infra.http import Url
+from alcove.kernel.chat import JsonValue
 from alcove.kernel.errors import UpstreamError
 from alcove.kernel.ports import EmbeddingModel, Model, ModelInfo
+from alcove.kernel.principal import Principal
 
-_CAPABILITIES = {"tools": "tools", "vision": "vision", "thinking": "reasoning"}
+_CAPABILITIES = {
+    "tools": "tools",
+    "vision": "vision",
+    "thinking": "reasoning",
+    "completion": "completion",
+    "insert": "insert",
+}
+_BAD_REQUEST = 400
 
 
 class _Details(BaseModel):
@@ -51,7 +62,8 @@ class OllamaUpstream:
     @property
     def endpoint(self) -> Endpoint | None:
         """Gives where it takes requests of OpenAI's protocol as they are."""
-        return self.openai.endpoint
+        endpoint = self.openai.endpoint
+        return None if endpoint is None else replace(endpoint, has_detours=True)
 
     async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
         """Sends a request of OpenAI's protocol as it is.
@@ -63,11 +75,47 @@ class OllamaUpstream:
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
         """Gives one of its chat models."""
-        return self.openai.chat_model(info, upstream_id)
+        return OllamaChatModel(info, upstream_id, self.server, self.openai.chat_model(info, upstream_id))
 
     def embedding_model(self, info: ModelInfo, upstream_id: str) -> EmbeddingModel:
         """Gives one of its embedding models."""
-        return self.openai.embedding_model(info, upstream_id)
+        return OllamaEmbeddingModel(info, upstream_id, self.server, self.openai.embedding_model(info, upstream_id))
+
+    async def load(
+        self,
+        upstream_id: str,
+        who: Principal,  # noqa: ARG002  the port's signature
+        *,
+        options: Mapping[str, JsonValue],
+        keep_alive: JsonValue,
+    ) -> None:
+        """Loads one of its models.
+
+        Raises:
+            AlcoveError: When the server cannot be reached, or refuses.
+        """
+        body: dict[str, JsonValue] = {"model": upstream_id, "stream": False}
+        if options:
+            body["options"] = options
+        if keep_alive is not None:
+            body["keep_alive"] = keep_alive
+        await self._ask_for_nothing(body)
+
+    async def unload(self, upstream_id: str) -> None:
+        """Unloads one of its models.
+
+        Raises:
+            AlcoveError: When the server cannot be reached, or refuses.
+        """
+        await self._ask_for_nothing({"model": upstream_id, "stream": False, "keep_alive": 0})
+
+    async def _ask_for_nothing(self, body: dict[str, JsonValue]) -> None:
+        try:
+            await self.server.json("POST", "/api/generate", pydantic_core.to_json(body))
+        except UpstreamError as error:
+            if error.status != _BAD_REQUEST:
+                raise
+            await self.server.json("POST", "/api/embed", pydantic_core.to_json({**body, "input": ""}))  # it only embeds
 
     async def list_models(self) -> Sequence[ListedModel]:
         """Asks the server which models it has.

@@ -9,10 +9,12 @@ import pydantic_core
 from pydantic import BaseModel, ValidationError
 
 from alcove.gateway.adapters.openai_bytes import OpenAiPassedChat, ServerTraits
+from alcove.gateway.adapters.openai_completions import NOT_THERE, PATH, as_chat_chunk, completion_body, unsupported
 from alcove.gateway.adapters.openai_stream import ChunkReader, NotAChunk, usage_of
-from alcove.gateway.adapters.profiles import Profile, kind_of, profile_of, rename
+from alcove.gateway.adapters.profiles import Profile, kind_of, profile_of, rename, takes_own_fields
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment, ListedModel
+from alcove.gateway.ollama_words import completion_of, without_own_fields
 from alcove.gateway.openai_request import chat_body
 from alcove.gateway.ports import Endpoint, Transport, TransportResponse
 from alcove.gateway.sse import EventTooLong, SseParser
@@ -56,7 +58,7 @@ class OpenAiChatModel:
             AlcoveError: When the server cannot be reached, refuses, or breaks off.
         """
         response = await self._ask(request, context)
-        reader = ChunkReader()
+        reader = ChunkReader(is_completion=completion_of(request) is not None)
         try:
             if not response.headers.get("content-type", _SSE).startswith(_SSE):
                 for delta in self._deltas(reader, [await response.read()]):
@@ -69,7 +71,7 @@ class OpenAiChatModel:
                         yield delta
                     if not data:
                         break
-                await _read_off(response)
+                await read_off(response)
         except HttpClientError as error:
             if reader.finish_reason is None:
                 self.server.fail(error, has_begun=reader.has_begun)
@@ -81,19 +83,32 @@ class OpenAiChatModel:
             raise self._broken(reader, "ended its answer without saying why")
 
     async def _ask(self, request: ChatRequest, context: CallContext) -> TransportResponse:
-        body = chat_body(request, model=self.upstream_id)
+        completion = completion_of(request)
+        request = request if takes_own_fields(self.info.provider) else without_own_fields(request)
+        if completion is None:
+            body, url = chat_body(request, model=self.upstream_id), self.url
+        else:
+            body, url = completion_body(request, completion, model=self.upstream_id), self.server.url(PATH)
         rename(body, self.info.provider)
         body["stream"] = True
+        try:
+            return await self._sent(url, body, context)
+        except UpstreamError as error:
+            if completion is None or error.status not in NOT_THERE:
+                raise
+            raise unsupported(request, completion) from error
+
+    async def _sent(self, url: Url, body: Mapping[str, JsonValue], context: CallContext) -> TransportResponse:
         headers = {**self.headers, "x-request-id": context.request_id} if context.request_id else self.headers
         if self.traits.takes_stream_options:
             asked = {**body, "stream_options": {"include_usage": True}}
             try:
-                return await self.server.send("POST", self.url, headers, pydantic_core.to_json(asked))
+                return await self.server.send("POST", url, headers, pydantic_core.to_json(asked))
             except UpstreamError as error:
                 if error.status not in _REFUSED_OPTION or "stream_options" not in error.detail:
                     raise
                 self.traits.takes_stream_options = False
-        return await self.server.send("POST", self.url, headers, pydantic_core.to_json(body))
+        return await self.server.send("POST", url, headers, pydantic_core.to_json(body))
 
     def _deltas(self, reader: ChunkReader, events: Iterable[bytes]) -> Iterator[Delta]:
         for event in events:
@@ -105,7 +120,7 @@ class OpenAiChatModel:
             if error:
                 raise self.server.error_event(error, has_begun=reader.has_begun)
             try:
-                delta = reader.delta(chunk)
+                delta = reader.delta(as_chat_chunk(chunk) if reader.is_completion else chunk)
             except NotAChunk:
                 raise self._broken(reader, "sent something that is not a chat answer") from None
             if delta is not None:
@@ -122,7 +137,7 @@ class OpenAiChatModel:
         return StreamInterrupted(detail) if reader.has_begun else UpstreamError(detail)
 
 
-async def _read_off(response: TransportResponse) -> None:
+async def read_off(response: TransportResponse) -> None:
     """Reads the end of the body behind `[DONE]`, so that the connection can be used again."""
     if response.is_at_end:
         return
@@ -150,8 +165,8 @@ class OpenAiEmbeddingModel:
     server: UpstreamServer
     dimensions: int = 0
 
-    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:  # noqa: ARG002  the port's signature
-        """Gives a vector for each text, of unit length.
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
+        """Gives a vector for each text, of unit length unless the client wants them as the server gives them.
 
         Raises:
             AlcoveError: When the server cannot be reached, refuses, or does not answer with as many vectors of one length.
@@ -169,7 +184,9 @@ class OpenAiEmbeddingModel:
             detail = f"The model server of {self.server.name!r} did not answer with one vector for each text."
             raise UpstreamError(detail, status=501)  # it does not embed with this model, however often it is asked
         usage = usage_of(answer.get("usage")) if isinstance(answer, dict) else None
-        return Embeddings(vectors=[_unit(each) for each in vectors], usage=usage or Usage())
+        if context is None or context.extra.get("normalize") is not False:
+            vectors = [_unit(each) for each in vectors]
+        return Embeddings(vectors=vectors, usage=usage or Usage())
 
 
 def _unit(vector: list[float]) -> list[float]:

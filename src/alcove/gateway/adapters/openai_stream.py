@@ -24,11 +24,13 @@ class ChunkReader:
         finish_reason: Why it ended, once it has.
         has_begun: Whether there was anything in it.
         is_done: Whether the mark of the end has come.
+        is_completion: Whether the chunks are those of a legacy completion.
     """
 
     finish_reason: str | None = None
     has_begun: bool = False
     is_done: bool = False
+    is_completion: bool = False
     _call_ids: list[str | None] = field(default_factory=list)
     _call_places: dict[int, int] = field(default_factory=dict)
 

@@ -70,7 +70,13 @@ _OTHER_KINDS: tuple[tuple[ModelKind, re.Pattern[str]], ...] = (
 _UNSERVED = re.compile(r"sora|realtime|(^|[/_:-])(babbage|davinci)-", re.IGNORECASE)
 
 
+_VENDORS = frozenset(profile.provider for profile in _BY_HOST.values())
 _RENAMED = {profile.provider: profile.renamed for profile in _BY_HOST.values() if profile.renamed}
+
+
+def takes_own_fields(provider: str) -> bool:
+    """Tells whether a vendor's servers may be sent options that only Ollama has names for: some refuse what they do not know."""
+    return provider not in _VENDORS
 
 
 def rename(body: dict[str, JsonValue], provider: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pydantic_core
 
-from alcove.gateway.faces.segments import Change, Kind, Segment, Segments, Step
+from alcove.gateway.faces.segments import Change, Kind, Segment, Segments, Step, arguments_of
 from alcove.gateway.native import native_of
 from alcove.gateway.openai_answer import AnswerHead, dump, grounds_json
 from alcove.infra.problems import anthropic_error
@@ -78,21 +78,12 @@ def _block(segment: Segment) -> dict[str, JsonValue]:
         case Kind.REASONING:
             return {"type": "thinking", "thinking": segment.text, "signature": segment.block.get("signature", "")}
         case Kind.CALL:
-            return {"type": "tool_use", "id": segment.id, "name": segment.name, "input": _input(segment.text)}
+            return {"type": "tool_use", "id": segment.id, "name": segment.name, "input": arguments_of(segment.text)}
         case Kind.BLOCK:
             return dict(segment.block)
         case Kind.TEXT | Kind.REFUSAL:
             block: dict[str, JsonValue] = {"type": "text", "text": segment.text}
             return {**block, "citations": segment.citations} if segment.citations else block
-
-
-def _input(arguments: str) -> JsonValue:
-    """Gives a call's arguments as the object that Anthropic wants; what is none is put into one."""
-    try:
-        parsed: JsonValue = pydantic_core.from_json(arguments or "{}")
-    except ValueError:
-        parsed = arguments
-    return parsed if isinstance(parsed, dict) else {"arguments": parsed}
 
 
 def _start(segment: Segment) -> dict[str, JsonValue]:

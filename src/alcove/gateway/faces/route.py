@@ -17,11 +17,12 @@ from alcove.gateway.body import json_object, read_body
 from alcove.gateway.cache.headers import cache_control
 from alcove.gateway.openai_answer import AnswerHead
 from alcove.gateway.openai_api import ChatFace
-from alcove.gateway.relay import AnswerRelay, AnswerWriter, answer_headers
+from alcove.gateway.relay import SSE, AnswerRelay, AnswerWriter, answer_headers
 from alcove.infra.web import principal
 from alcove.kernel.chat import Answer, ChatRequest, Delta, JsonValue
 from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import DEFAULT_MODEL
+from alcove.kernel.turn import Turn
 
 
 class WholeAnswer(Protocol):
@@ -44,11 +45,15 @@ class Asked:
         request: What is asked.
         writer: Makes the writer of a stream.
         whole: Makes the writer of an answer in one piece.
+        content_type: What a stream is.
+        name: The model's name as the answer is to say it; empty for that of the request.
     """
 
     request: ChatRequest
     writer: Callable[[AnswerHead], AnswerWriter]
     whole: Callable[[AnswerHead], WholeAnswer]
+    content_type: bytes = SSE
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +116,7 @@ class FaceRoute:
         if asked.request.model == DEFAULT_MODEL:
             chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)
             asked = replace(asked, request=replace(asked.request, model=chosen.info.id))
+        named = [(b"request-id", request_id.encode())] if self._names_request and request_id else []
         with face.slots.take(who.user_id):
             turn = face.runner.open(
                 asked.request,
@@ -119,28 +125,44 @@ class FaceRoute:
                 endpoint=self.route.path,
                 cache_control=cache_control(scope["headers"]),
             )
-            head = AnswerHead(trace_id=turn.trace_id, model=asked.request.model, created=int(time.time()))
-            is_streaming = asked.request.is_streaming
-            whole = asked.whole(head)
-            named = [(b"request-id", request_id.encode())] if self._names_request and request_id else []
-            relay = AnswerRelay(
-                runner=face.runner,
-                turn=turn,
-                receive=receive,
-                send=send,
-                writer=asked.writer(head) if is_streaming else None,
-                keep_alive_s=face.settings.keep_alive_s,
-                slow_client_s=face.settings.slow_client_s,
-                headers=named,
-                collect=None if is_streaming else whole.take,
-            )
-            try:
-                await relay.run()
-            except AlcoveError as error:
-                error.headers["x-trace-id"] = turn.trace_id
-                raise
-            if not is_streaming and not relay.is_gone:
-                await send_json(send, whole.body(turn.answer), [*answer_headers(turn), *named])
+            await answer(face, turn, asked, receive, send, named)
+
+
+async def answer(
+    face: ChatFace,
+    turn: Turn,
+    asked: Asked,
+    receive: Receive,
+    send: Send,
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    """Runs a turn and sends its answer, piece by piece or whole.
+
+    Raises:
+        AlcoveError: Before anything has been sent; the application renders it.
+    """
+    head = AnswerHead(trace_id=turn.trace_id, model=asked.name or asked.request.model, created=int(time.time()))
+    is_streaming = asked.request.is_streaming
+    whole = asked.whole(head)
+    relay = AnswerRelay(
+        runner=face.runner,
+        turn=turn,
+        receive=receive,
+        send=send,
+        writer=asked.writer(head) if is_streaming else None,
+        keep_alive_s=face.settings.keep_alive_s,
+        slow_client_s=face.settings.slow_client_s,
+        headers=headers,
+        collect=None if is_streaming else whole.take,
+        content_type=asked.content_type,
+    )
+    try:
+        await relay.run()
+    except AlcoveError as error:
+        error.headers["x-trace-id"] = turn.trace_id
+        raise
+    if not is_streaming and not relay.is_gone:
+        await send_json(send, whole.body(turn.answer), [*answer_headers(turn), *headers])
 
 
 async def send_json(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -75,6 +75,15 @@ class Segment:
         return True
 
 
+def arguments_of(text: str) -> Mapping[str, JsonValue]:
+    """Gives a tool call's arguments as the object that some protocols want; what is none is put into one."""
+    try:
+        parsed: JsonValue = pydantic_core.from_json(text or "{}")
+    except ValueError:
+        parsed = text
+    return parsed if isinstance(parsed, dict) else {"arguments": parsed}
+
+
 class Change(StrEnum):
     """What happened to a segment."""
 

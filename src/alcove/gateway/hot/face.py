@@ -18,6 +18,7 @@ from alcove.gateway.calls import Call, CallKind
 from alcove.gateway.hot.answer import HotAnswer, stopping
 from alcove.gateway.hot.traces import HotTraces
 from alcove.gateway.models import GatewaySettings
+from alcove.gateway.ollama_words import OWN_FIELDS
 from alcove.gateway.passed import PassedRequest
 from alcove.gateway.ports import Meter, Route, Router
 from alcove.gateway.slots import AnswerSlots
@@ -173,6 +174,8 @@ class HotFace:
         except AlcoveError:  # is said, and audited, by the layers behind
             return None
         if route is None or not route.can_pass_through or route.info.kind != "chat":
+            return None
+        if not OWN_FIELDS.isdisjoint(request.fields) and route.has_detours:
             return None
         fields = frozenset(request.fields)
         for name in {request.model, route.info.id, *route.info.aliases}:  # a guardrail may name any of them

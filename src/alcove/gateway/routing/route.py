@@ -102,6 +102,12 @@ class PooledRoute:
         """Whether every deployment that may be asked, fallbacks included, takes OpenAI's bytes as they are."""
         return self.takes_bytes and (not self.has_fallbacks or self._all_take_bytes({self.info.id}))
 
+    @property
+    def has_detours(self) -> bool:
+        """Whether options that only Ollama has names for reach a deployment that may be asked by another protocol."""
+        ends = (each.target.upstream.endpoint for route in self.with_fallbacks() for each in route.members)
+        return any(each is not None and each.has_detours for each in ends)
+
     def with_fallbacks(self) -> "Sequence[PooledRoute]":
         """Gives this way and those to all models that may be asked in its place, or in place of these."""
         found, ids = [self], {self.info.id}

@@ -12,9 +12,9 @@ from alcove.infra.http import AddressGuard, HttpClient, HttpLimits
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.checked import CheckedFiles
 from alcove.runtime.catalog.folder import ModelFolder
+from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.registry.downloads import Downloads
 from alcove.runtime.registry.origins import Origins
-from alcove.runtime.registry.progress import Progress
 from alcove.runtime.registry.pulling import Puller
 from alcove.runtime.registry.pushing import Pusher
 from alcove.runtime.registry.settings import RegistrySettings

@@ -10,13 +10,13 @@ from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.config import config_of
 from alcove.runtime.catalog.digests import short
 from alcove.runtime.catalog.manifest import CONFIG_TYPE, Layer, Manifest
+from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.gguf import read_header
 from alcove.runtime.names import ModelName
 from alcove.runtime.registry.downloads import Downloads, Fetched
 from alcove.runtime.registry.errors import UnusableModel
 from alcove.runtime.registry.origins import Origins
 from alcove.runtime.registry.ports import RemoteFile, RemoteModel
-from alcove.runtime.registry.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

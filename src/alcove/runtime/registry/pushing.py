@@ -11,11 +11,11 @@ import anyio.to_thread
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.digests import short
 from alcove.runtime.catalog.manifest import Layer
+from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.names import ModelName
 from alcove.runtime.registry.errors import RegistryUnreachable
 from alcove.runtime.registry.oci import OciPush
 from alcove.runtime.registry.origins import Origins
-from alcove.runtime.registry.progress import Progress
 from alcove.runtime.registry.settings import RegistrySettings
 
 _MAX_PAUSE_S = 60.0

@@ -115,7 +115,11 @@ async def listening(
             while not server.started:
                 await anyio.sleep(0.005)
             port = server.servers[0].sockets[0].getsockname()[1]
-            yield Served(url=f"http://127.0.0.1:{port}", library=parts.library, local=local, audit=audit, clock=clock)
-            server.should_exit = server.force_exit = True
+            try:
+                yield Served(
+                    url=f"http://127.0.0.1:{port}", library=parts.library, local=local, audit=audit, clock=clock
+                )
+            finally:
+                server.should_exit = server.force_exit = True
         outermost.cancel_scope.cancel()
     parts.close()

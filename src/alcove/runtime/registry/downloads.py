@@ -145,8 +145,8 @@ class _Download:
         await self._finish()
 
     def _open(self, size: int) -> None:
+        self.folder.need_room(size - self.kept.here(size))
         self.kept.open(size, parts=self.settings.parts, min_part_bytes=self.settings.min_part_bytes)
-        self.folder.need_room(size - sum(each.completed for each in self.kept.parts))
 
     async def _fetch_parts(self) -> None:
         limiter = anyio.CapacityLimiter(self.settings.parts)

@@ -61,14 +61,19 @@ class PartialFile:
     _descriptor: int = -1
     _noted: dict[int, int] = field(default_factory=dict)
 
+    def here(self, size: int) -> int:
+        """Gives how many bytes of a file of that size an earlier process left."""
+        found = self._usable(size) or []
+        return sum(each.completed for each in found)
+
     def open(self, size: int, *, parts: int, min_part_bytes: int) -> None:
         """Opens it, and finds what an earlier process left; parts that do not make up a file of that size are begun anew.
 
         Raises:
             OSError: When it cannot be written.
         """
-        found = self._notes()
-        if found is None or sum(each.size for each in found) != size or not self.path.exists():
+        found = self._usable(size)
+        if found is None:
             self.remove()
             found = _cut(size, parts, min_part_bytes)
         self.parts = found
@@ -126,6 +131,11 @@ class PartialFile:
         """Removes the file and the notes."""
         self.forget()
         self.path.unlink(missing_ok=True)
+
+    def _usable(self, size: int) -> list[Part] | None:
+        found = self._notes()
+        is_whole = found is not None and sum(each.size for each in found) == size
+        return found if is_whole and self.path.exists() else None
 
     def _note_paths(self) -> list[Path]:
         return [each for each in self.path.parent.glob(f"{self.path.name}-*") if each.is_file()]

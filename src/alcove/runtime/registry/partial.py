@@ -77,9 +77,11 @@ class PartialFile:
             self.remove()
             found = _cut(size, parts, min_part_bytes)
         self.parts = found
-        self._noted = {each.number: each.completed for each in found}
+        self._noted = {}
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._descriptor, size)
+        for part in self.parts:  # of all, or what is here could not be told to be a whole file's
+            self.note(part)
 
     def restart_whole(self) -> None:
         """Begins anew with one part, for servers that give no ranges."""

@@ -1,7 +1,7 @@
 """The runtime's routes on a loopback port, with an answer to who is asking."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import httpx2
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alcove.infra.middleware import BodyLimit, HostCheck
@@ -82,6 +82,7 @@ async def listening(
     folder: Path,
     catalog: CatalogSettings | None = None,
     remote: RemoteOllamas | None = None,
+    routers: Sequence[APIRouter] = (),
     **options: Any,
 ) -> AsyncIterator[Served]:
     """Runs the routes on a free port; `options` are fields of the settings of registries."""
@@ -102,8 +103,8 @@ async def listening(
         }
 
     app = FastAPI(lifespan=lifespan)
-    for each in (ollama_api, registry_api, page_api):
-        app.include_router(each.router)
+    for each in (ollama_api.router, registry_api.router, page_api.router, *routers):
+        app.include_router(each)
     install_error_handlers(app)
     limited = BodyLimit(Doorkeeper(app), max_bytes=1 << 16, max_upload_bytes=1 << 16)
     outer = HostCheck(limited, bind_host="127.0.0.1")

@@ -30,6 +30,7 @@ test: $(STAMPS)/dev $(STAMPS)/page ## Run every test: Python, page, and the whol
 	$(BIN)/python scripts/chromium.py
 	$(BIN)/python scripts/clients.py
 	$(BIN)/python scripts/valkey.py
+	$(BIN)/python scripts/registry.py
 	$(NPM) run test
 	$(BIN)/python -m pytest $(ARGS)
 

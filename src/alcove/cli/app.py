@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import alcove
-from alcove.cli import accounts, client, gateway, groups, keys, server
+from alcove.cli import accounts, client, gateway, groups, keys, models, server
 from alcove.cli.usage import usage
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def main(
 SERVER = "Server"
 PEOPLE = "People and keys"
 TALK = "Talk to a running server"
+MODELS = "Local models"
 
 app.command("up", rich_help_panel=SERVER)(server.up)
 app.command("serve", rich_help_panel=SERVER)(server.serve)
@@ -54,3 +55,13 @@ app.command("ingest", rich_help_panel=TALK)(client.ingest)
 app.command("apply", rich_help_panel=TALK)(gateway.apply)
 app.add_typer(gateway.imports, name="import", rich_help_panel=TALK)
 app.command("usage", rich_help_panel=TALK)(usage)
+app.command("run", rich_help_panel=MODELS)(models.run)
+app.command("pull", rich_help_panel=MODELS)(models.pull)
+app.command("list", rich_help_panel=MODELS)(models.list_models)
+app.command("show", rich_help_panel=MODELS)(models.show)
+app.command("ps", rich_help_panel=MODELS)(models.ps)
+app.command("stop", rich_help_panel=MODELS)(models.stop)
+app.command("create", rich_help_panel=MODELS)(models.create)
+app.command("cp", rich_help_panel=MODELS)(models.cp)
+app.command("rm", rich_help_panel=MODELS)(models.rm)
+app.command("push", rich_help_panel=MODELS)(models.push)

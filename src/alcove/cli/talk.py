@@ -20,6 +20,7 @@ from alcove.kernel.errors import AlcoveError, InvalidRequest, NotAuthenticated, 
 SUFFIXES = frozenset({".pdf", ".docx", ".html", ".htm", ".md", ".markdown", ".txt", ".text"})
 _TIMEOUT = httpx2.Timeout(connect=5.0, read=300.0, write=60.0, pool=5.0)
 _POLL_S = 0.25
+_NOT_FOUND = 404
 
 console = Console(stderr=True)
 
@@ -63,6 +64,34 @@ class Server:
                     raise RequestFailed(str(chunk["error"].get("message", "the answer broke off")))
                 yield {**chunk, "_trace_id": answer.headers.get("x-trace-id")}
 
+    def lines(self, method: str, path: str, **options: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  JSON of many shapes
+        """Makes a request that is answered line by line; gives the decoded lines as they come.
+
+        Raises:
+            RequestFailed: When the server refuses, or a line says what went wrong.
+            Unavailable: When it cannot be reached.
+        """
+        with _readable_errors(self.http), self.http.stream(method, path, **options) as answer:
+            if answer.is_error:
+                answer.read()
+                _raise_for(answer)
+            for line in answer.iter_lines():
+                if not line.strip():
+                    continue
+                found = json.loads(line)
+                if "error" in found:
+                    raise RequestFailed(str(found["error"]))
+                yield found
+
+    def has(self, path: str) -> bool:
+        """Tells whether something is there (`HEAD`)."""
+        with _readable_errors(self.http):
+            answer = self.http.head(path)
+        if answer.status_code == _NOT_FOUND:
+            return False
+        _raise_for(answer)
+        return True
+
 
 @contextlib.contextmanager
 def _readable_errors(http: httpx2.Client) -> Iterator[None]:
@@ -86,7 +115,9 @@ def _raise_for(answer: httpx2.Response) -> None:
         body = answer.json()
     except ValueError:
         body = {}
-    detail = body.get("detail") or (body.get("error") or {}).get("message") or f"HTTP {answer.status_code}"
+    error = body.get("error") or {}
+    said = error if isinstance(error, str) else error.get("message")  # Ollama's routes, OpenAI's routes
+    detail = body.get("detail") or said or f"HTTP {answer.status_code}"
     if answer.status_code == NotAuthenticated.status:
         detail = f"{detail} Set ALCOVE_API_KEY, or use --api-key."
     raise RequestFailed(str(detail))

@@ -40,6 +40,9 @@ DEFAULT_UPLOAD_PATHS = (
 )
 """Paths, as regular expressions matched in full, that take files."""
 
+DEFAULT_FREE_PATHS = (r"/api/blobs/[^/]+",)
+"""Paths, likewise, whose routes hold bodies to a limit of their own: weights of models are larger than anything else."""
+
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
@@ -318,15 +321,17 @@ class BodyLimit:
         max_bytes: int,
         max_upload_bytes: int,
         upload_paths: Sequence[str] = DEFAULT_UPLOAD_PATHS,
+        free_paths: Sequence[str] = DEFAULT_FREE_PATHS,
     ) -> None:
         self._app = app
+        self._free = re.compile("|".join(f"(?:{each})" for each in free_paths) or r"(?!)")
         self._max_bytes = max_bytes
         self._max_upload_bytes = max_upload_bytes
         self._uploads = re.compile("|".join(f"(?:{each})" for each in upload_paths) or r"(?!)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts what is read; answers 413 in place of the application if nothing was answered yet."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self._free.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         most = self._max_upload_bytes if self._uploads.fullmatch(scope["path"]) else self._max_bytes

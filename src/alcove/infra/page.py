@@ -13,7 +13,7 @@ from alcove.infra.problems import render
 from alcove.kernel.errors import AlcoveError, NotFound
 
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
-_API_PREFIXES = ("/api/", "/v1/", "/health/", "/metrics")
+_API_PREFIXES = ("/api/", "/v1/", "/v2/", "/health/", "/metrics")
 _FOR_EVER = "public, max-age=31536000, immutable"
 _FRESH = "no-cache"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}

@@ -1,7 +1,7 @@
 """The faces of an error on the wire; the only place where errors are rendered.
 
 `/api/*` answers RFC 9457 problem details, the OpenAI-compatible `/v1/*` answers OpenAI's error object, `/v1/messages` that of
-Anthropic, and the paths of Ollama's protocol that of Ollama.
+Anthropic, and the paths of Ollama's protocol that of Ollama. `/v2/*` answers as OCI registries do.
 """
 
 import math
@@ -51,6 +51,13 @@ _OLLAMA_PATHS = frozenset(
         "generate", "chat", "embed", "embeddings", "tags", "ps", "version", "show", "copy", "delete", "pull", "push", "create",
     )
 )  # fmt: skip
+_REGISTRY_CODES = {
+    401: "UNAUTHORIZED",
+    403: "DENIED",
+    404: "MANIFEST_UNKNOWN",
+    405: "UNSUPPORTED",
+    429: "TOOMANYREQUESTS",
+}
 
 
 class ProblemField(BaseModel):
@@ -108,6 +115,11 @@ def ollama_error(error: AlcoveError) -> dict[str, str]:
     return {"error": error.detail}
 
 
+def registry_error(error: AlcoveError) -> dict[str, object]:
+    """Gives an error as OCI's distribution specification (1.1) has it."""
+    return {"errors": [{"code": _REGISTRY_CODES.get(error.status, "UNKNOWN"), "message": error.detail}]}
+
+
 def responses_error(error: AlcoveError) -> dict[str, str]:
     """Gives an error as it stands in an object of OpenAI's Responses API."""
     is_limit = error.status == RateLimited.status
@@ -139,6 +151,11 @@ def is_ollama_path(path: str) -> bool:
     return path in _OLLAMA_PATHS or path.startswith("/api/blobs/")
 
 
+def is_registry_path(path: str) -> bool:
+    """Tells whether a path is one of the registry's protocol."""
+    return path == "/v2" or path.startswith("/v2/")
+
+
 def render(error: AlcoveError, path: str, *, request_id: str | None = None) -> Response:
     """Gives the response to an error, in the face of the path."""
     headers = error_headers(error)
@@ -150,7 +167,11 @@ def render(error: AlcoveError, path: str, *, request_id: str | None = None) -> R
     if is_openai_path(path):
         return JSONResponse(openai_error(error), status_code=error.status, headers=headers)
     if is_ollama_path(path):
+        if error.code == "host_not_allowed":  # as Ollama answers one that comes under a name that is not its own
+            return Response(status_code=Forbidden.status, headers=headers)
         return JSONResponse(ollama_error(error), status_code=error.status, headers=headers)
+    if is_registry_path(path):
+        return JSONResponse(registry_error(error), status_code=error.status, headers=headers)
     details = problem(error, instance=path, trace_id=request_id).model_dump(mode="json", exclude_none=True)
     return JSONResponse(details, status_code=error.status, headers=headers, media_type="application/problem+json")
 

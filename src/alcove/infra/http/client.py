@@ -12,6 +12,8 @@ from alcove.infra.http.limits import HttpLimits
 from alcove.infra.http.pool import ConnectionPool, Origin
 from alcove.infra.http.urls import Url
 
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
 
 @dataclass(slots=True)
 class PreparedRequest:
@@ -183,7 +185,7 @@ def prepare(method: str, url: Url, headers: Mapping[str, str]) -> PreparedReques
     Raises:
         ValueError: When a header field holds a line break.
     """
-    return PreparedRequest(url, request_head(method, url, headers.items()), has_length=method == "POST")
+    return PreparedRequest(url, request_head(method, url, headers.items()), has_length=method in _WITH_BODY)
 
 
 def request_head(method: str, url: Url, headers: Iterable[tuple[str, str]]) -> bytes:

@@ -37,16 +37,20 @@ class Url:
     target: str
 
     @classmethod
-    def parse(cls, text: str) -> "Url":
+    def parse(cls, text: str, *, max_length: int = _MAX_LENGTH) -> "Url":
         """Reads a URL.
 
         Refused are user names and passwords, backslashes, blanks, control and non-ASCII characters, fragments, and IP
         addresses in unusual spellings (`2130706433`, `0x7f.1`, `127.1`, `010.0.0.1`), because clients read those differently.
 
+        Args:
+            text: The URL.
+            max_length: Characters at most; signed addresses of content networks need more than others.
+
         Raises:
             InvalidUrl: When it is not of the plain form.
         """
-        match = _URL.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+        match = _URL.fullmatch(text) if len(text) <= max_length else None
         if match is None or "\\" in text or "#" in text:
             raise InvalidUrl(InvalidUrl.__doc__)
         scheme: Literal["http", "https"] = "https" if match["scheme"].lower() == "https" else "http"

@@ -1,0 +1,29 @@
+"""Numbers as Ollama writes them for people, and the names of quantisations."""
+
+from typing import Final
+
+_BILLION, _MILLION, _THOUSAND = 1_000_000_000, 1_000_000, 1_000
+
+FILE_TYPES: Final = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
+    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
+    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
+    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+}  # fmt: skip
+"""`general.file_type` of GGUF, as `llama_ftype` of llama.cpp numbers it."""
+
+
+def parameter_size(parameters: int) -> str:
+    """Gives a number of weights as `8.0B`, `494.03M`, `260K`."""
+    if parameters >= _BILLION:
+        return f"{parameters / _BILLION:.1f}B"
+    if parameters >= _MILLION:
+        return f"{parameters / _MILLION:.2f}M"
+    if parameters >= _THOUSAND:
+        return f"{parameters / _THOUSAND:.0f}K"
+    return str(parameters)
+
+
+def quantization(file_type: object) -> str:
+    """Gives the name of `general.file_type`; `unknown` where there is none."""
+    return FILE_TYPES.get(file_type, "unknown") if isinstance(file_type, int) else "unknown"

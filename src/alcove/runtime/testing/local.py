@@ -1,0 +1,86 @@
+"""Loaded models that are not: they say they are loaded, and run nothing."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import anyio
+
+from alcove.runtime.models import Lease, LeaseRequest, RunningModel
+from alcove.runtime.ports import Catalog
+
+_KEEP_ALIVE_S = 300.0
+
+
+@dataclass(slots=True)
+class FakeLocalModels:
+    """Implements the port `LocalModels` without an engine.
+
+    Attributes:
+        catalog: Where models are looked up.
+        states: What each model is doing, by its name; tests may set it.
+    """
+
+    catalog: Catalog
+    states: dict[str, RunningModel] = field(default_factory=dict)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @contextlib.asynccontextmanager
+    async def lease(self, request: LeaseRequest) -> AsyncIterator[Lease]:
+        """Loads a model at once, as far as anybody can tell.
+
+        Raises:
+            ModelNotFound: When there is no such model.
+        """
+        model = await self.catalog.get(request.model)
+        num_ctx = request.options.num_ctx or min(4096, model.shape.context_length)
+        kept_s = _KEEP_ALIVE_S if request.keep_alive_s is None else request.keep_alive_s
+        state = RunningModel(
+            model=model.name,
+            digest=model.digest,
+            state="loaded",
+            size_bytes=model.size_bytes,
+            num_ctx=num_ctx,
+            active=1,
+            keep_alive_s=kept_s,
+        )
+        self.set(state)
+        try:
+            yield Lease(model=model, socket=Path("/nowhere.sock"), num_ctx=num_ctx)
+        finally:
+            self.set(replace(state, active=0))
+            if not kept_s:
+                await self.unload(model.name)
+
+    def running(self) -> Sequence[RunningModel]:
+        """Gives what was loaded."""
+        return tuple(self.states.values())
+
+    async def unload(self, model: str) -> None:
+        """Forgets a model."""
+        found = self.states.pop(model, None)
+        if found is not None:
+            self._wake()
+
+    def set(self, state: RunningModel) -> None:
+        """Sets what a model is doing."""
+        self.states[state.model] = state
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def watch(self) -> AsyncGenerator[RunningModel, None]:
+        """Gives every change."""
+        told: dict[str, RunningModel] = {}
+        while True:
+            changed = self._changed
+            for name, state in list(self.states.items()):
+                if told.get(name) != state:
+                    told[name] = state
+                    yield state
+            for name in [name for name in told if name not in self.states]:
+                yield replace(told.pop(name), state="unloaded", active=0)
+            await changed.wait()

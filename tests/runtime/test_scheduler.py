@@ -170,7 +170,7 @@ async def test_pinned_models_never_make_room() -> None:
         crowd.inside.pass_s(100_000)
         await settled()
         assert crowd.state("a") == "loaded"
-        crowd.inside.scheduler.pin("a", is_pinned=False)
+        await crowd.inside.scheduler.pin("a", is_pinned=False)
         await settled()
         assert (await crowd.ask("b")).has_turn
 

@@ -266,6 +266,19 @@ class RunnerPlan:
     note: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryUse:
+    """What local models take.
+
+    Attributes:
+        budget_bytes: What they may take together.
+        taken_bytes: What those that are loaded were predicted to take.
+    """
+
+    budget_bytes: int
+    taken_bytes: int
+
+
 class RuntimeSettings(BaseModel):
     """Local models: how they are run, and how much of this machine they may take."""
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
-from alcove.runtime.models import InstalledModel, Lease, LeaseRequest, RunnerPlan, RunningModel
+from alcove.runtime.models import InstalledModel, Lease, LeaseRequest, MemoryUse, RunnerPlan, RunningModel
 
 
 class Catalog(Protocol):
@@ -57,6 +57,22 @@ class LocalModels(Protocol):
 
     def watch(self) -> AsyncGenerator[RunningModel, None]:
         """Gives every change of a model's state as it happens; for pages."""
+        ...
+
+
+class ManagedModels(LocalModels, Protocol):
+    """Loaded models, and what people do with them by hand."""
+
+    async def pin(self, model: str, *, is_pinned: bool) -> None:
+        """Pins a model, loaded or not, or lets it go.
+
+        Raises:
+            ModelNotFound: When there is no such model.
+        """
+        ...
+
+    def memory(self) -> MemoryUse:
+        """Gives what models take of what they may take together."""
         ...
 
 

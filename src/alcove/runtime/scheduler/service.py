@@ -23,7 +23,16 @@ from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, Overloaded, Unavailable
 from alcove.runtime.errors import ModelFailed, NotEnoughMemory, QueueFull
 from alcove.runtime.gpu import GpuBudget
-from alcove.runtime.models import FOREVER_S, Lease, LeaseRequest, RunnerPlan, RunningModel, RuntimeSettings
+from alcove.runtime.models import (
+    FOREVER_S,
+    InstalledModel,
+    Lease,
+    LeaseRequest,
+    MemoryUse,
+    RunnerPlan,
+    RunningModel,
+    RuntimeSettings,
+)
 from alcove.runtime.ports import Catalog, Engine
 from alcove.runtime.scheduler.entry import Entry
 from alcove.runtime.scheduler.planning import Planner, purpose_of
@@ -115,12 +124,18 @@ class ModelScheduler:
         if run.phase is Phase.STOPPING and run.runner is not None:
             await run.runner.wait()
 
-    def pin(self, model: str, *, is_pinned: bool) -> None:
-        """Pins a model that is known here, or lets it go; what is pinned stays loaded and never makes room."""
-        entry = self._entries.get(model)
-        if entry is not None:
-            entry.is_pinned = is_pinned
-            self._advance()
+    async def pin(self, model: str, *, is_pinned: bool) -> None:
+        """Pins a model, loaded or not, or lets it go; what is pinned stays loaded and never makes room.
+
+        Raises:
+            ModelNotFound: When there is no such model.
+        """
+        self._entry(await self.catalog.get(model)).is_pinned = is_pinned
+        self._advance()
+
+    def memory(self) -> MemoryUse:
+        """Gives what models take of what they may take together."""
+        return MemoryUse(budget_bytes=self.planner.budget_bytes, taken_bytes=_taken(list(self._entries.values())))
 
     async def load(self, model: str, *, keep_alive_s: float | None = None) -> None:
         """Loads a model without asking it anything.
@@ -170,12 +185,7 @@ class ModelScheduler:
         if self._group is None:
             msg = "Local models are not being run here at the moment; try again shortly."
             raise Unavailable(msg, retry_after_s=5)
-        entry = self._entries.get(ticket.model.name)
-        if entry is None:
-            keep_alive_s = FOREVER_S if self.settings.keep_alive_s < 0 else self.settings.keep_alive_s
-            entry = Entry(model=ticket.model, keep_alive_s=keep_alive_s)
-            entry.is_pinned = ticket.model.name in self.settings.pinned
-            self._entries[ticket.model.name] = entry
+        entry = self._entry(ticket.model)
         waiting = len(entry.queue)
         if waiting >= self.settings.max_queue:
             slots = entry.run.plan.slots if entry.run is not None else self.settings.parallel
@@ -185,6 +195,14 @@ class ModelScheduler:
         entry.model = ticket.model
         entry.queue.add(ticket)
         self._advance()
+        return entry
+
+    def _entry(self, model: InstalledModel) -> Entry:
+        entry = self._entries.get(model.name)
+        if entry is None:
+            keep_alive_s = FOREVER_S if self.settings.keep_alive_s < 0 else self.settings.keep_alive_s
+            entry = Entry(model=model, keep_alive_s=keep_alive_s, is_pinned=model.name in self.settings.pinned)
+            self._entries[model.name] = entry
         return entry
 
     def _leave(self, entry: Entry, ticket: Ticket, *, is_whole: bool) -> None:
@@ -234,8 +252,6 @@ class ModelScheduler:
             entry.queue.take()
             ticket.run = run
             ticket.granted_s = entry.used_s = self.clock.monotonic_s()
-            if ticket.since_s <= run.since_s or ticket.load_s:
-                ticket.load_s = max(ticket.load_s, 0.0)
             run.active.add(ticket)
             run.abandoned_s = run.measured = None
             entry.idle_since_s = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 
 from alcove.kernel.errors import AlcoveError
 from alcove.runtime.models import RunnerPlan
@@ -103,7 +104,7 @@ class FakeEngine:
         if self.is_slow:
             await self._may.wait()
         else:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         if self.failure is not None:
             raise self.failure
         runner = FakeRunner(plan=plan, pid=len(self.runners) + 1)

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 from alcove.kernel.chat import JsonValue
-from alcove.runtime.models import RunnerPlan
+from alcove.runtime.models import Capability, RunnerPlan
 
 _OOM_SCORE = 600  # when memory runs out, the kernel ends a model before the house
 _SPARE_THREADS = 8  # connections beside the slots, for health checks and those that wait
 _CHECKPOINTS = 4
-_POOLING = {"chat": "", "embedding": "", "rerank": "LLAMA_POOLING_TYPE_RANK"}
 _CACHE_TYPES = {"f16": "", "q8_0": "GGML_TYPE_Q8_0", "q4_0": "GGML_TYPE_Q4_0"}
 _AT_LEAST_RESERVED = 1 << 31  # stacks of threads and the allocator's arenas: reserved, hardly used
 
@@ -56,13 +55,22 @@ def child_line(plan: RunnerPlan, socket: Path, *, cache_type: str, limit_address
     line: dict[str, JsonValue] = {
         "params": params,
         "load_mode": "LLAMA_LOAD_MODE_MMAP" if plan.use_mmap else "LLAMA_LOAD_MODE_NONE",
-        "pooling": _POOLING[plan.purpose],
+        "pooling": _pooling(plan),
         "cache_type": _CACHE_TYPES.get(cache_type, ""),
         "adapters": [str(each) for each in files.adapters],
         "oom_score_adj": _OOM_SCORE,
         "address_space_bytes": _address_space(plan) if limit_address_space else 0,
     }
     return json.dumps(line).encode() + b"\n"
+
+
+def _pooling(plan: RunnerPlan) -> str:
+    """Gives how the vectors of a text's tokens become one; empty for what the model's file says."""
+    if plan.purpose == "rerank":
+        return "LLAMA_POOLING_TYPE_RANK"
+    if plan.purpose == "embedding" and Capability.EMBEDDING not in plan.model.capabilities:
+        return "LLAMA_POOLING_TYPE_LAST"  # a model made for chats has none; Ollama takes the last token's too
+    return ""
 
 
 def _address_space(plan: RunnerPlan) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -27,10 +28,13 @@ from alcove.runtime.models import RunnerPlan, RuntimeSettings
 log = structlog.get_logger(__name__)
 
 _CHILD = Path(__file__).with_name("child.py")
+_FOLDERS = "alcove-run-"
+_LOCK = "lock"
 _KEPT_LINES = 60
 _LINE_BYTES = 500
 _SHOWN_LINES = 8
 _ANSWER_BYTES = 1 << 16
+_LAST_WORDS_S = 0.2
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -45,6 +49,11 @@ class _Child(asyncio.SubprocessProtocol):
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._said = b""
         self._line = b""
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport."""
+        self._transport = transport
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Takes what the child wrote: its answer, or a line for the ring."""
@@ -61,15 +70,17 @@ class _Child(asyncio.SubprocessProtocol):
         """Notes that the child is gone and all it wrote has been read."""
         if self._line.strip():
             self.lines.append(self._line.decode("utf-8", "replace").rstrip())
+            self._line = b""
         if not self.answer.done():
             self.answer.set_result(b"")
         if not self.ended.done():
             self.ended.set_result(None)
+        if self._transport is not None:
+            self._transport.close()
 
     def process_exited(self) -> None:
-        """Notes the end; its pipes may still be held open by nobody we know, so this does not wait for them."""
-        if not self.ended.done():
-            asyncio.get_running_loop().call_soon(self.connection_lost, None)
+        """Notes the end: what it wrote last is still on its way, but not waited for long."""
+        asyncio.get_running_loop().call_later(_LAST_WORDS_S, self.connection_lost, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +141,31 @@ class ProcessEngine:
 
     settings: RuntimeSettings
     root: Path
+    _lock: int = -1
     _number: int = 0
 
     @classmethod
     def open(cls, settings: RuntimeSettings) -> "ProcessEngine":
-        """Gives an engine with a fresh folder: short, since a socket's path may have 107 bytes."""
-        return cls(settings, Path(tempfile.mkdtemp(prefix="alcove-run-")))
+        """Gives an engine with a fresh folder: short, since a socket's path may have 107 bytes.
+
+        The folder holds a lock for as long as its engine is open; those whose lock nobody holds are left from one that was killed, and removed.
+        """
+        for left in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+            lock = _locked(left)
+            if lock is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+        root = Path(tempfile.mkdtemp(prefix=_FOLDERS))
+        (root / _LOCK).touch(mode=0o600)
+        lock = _locked(root)
+        return cls(settings, root, -1 if lock is None else lock)
 
     def close(self) -> None:
         """Removes the folder."""
         shutil.rmtree(self.root, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     async def start(self, plan: RunnerPlan) -> ProcessRunner:
         """Starts a model; returns when it can be asked.
@@ -197,6 +223,20 @@ class ProcessEngine:
         msg = f"{name!r} could not be loaded: {how}" + (f" Its last lines: {shown}" if shown else "")
         log.warning("model_failed", model=name, how=how)
         raise ModelFailed(msg, stderr=last)
+
+
+def _locked(folder: Path) -> int | None:
+    """Takes the lock of a folder of ours; None when it is held, or is not ours."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 async def _end(child: _Child, transport: asyncio.SubprocessTransport, grace_s: float) -> None:

@@ -24,6 +24,7 @@ from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.infra.http import HttpClientError, HttpLimits, TimedOut, UnixClient, Url
 from alcove.kernel.chat import ChatRequest, Delta, JsonValue, ToolCallDelta
 from alcove.kernel.errors import (
+    ContextOverflow,
     InvalidRequest,
     StreamInterrupted,
     UpstreamError,
@@ -72,6 +73,11 @@ async def _asked(
             yield lease, _server(lease, limits)
         except (UpstreamTimeout, RunnerStopped):
             raise
+        except ContextOverflow as error:
+            trained = lease.model.shape.context_length
+            more = f"; num_ctx can be up to {trained}" if trained > lease.num_ctx else ""
+            msg = f"{error.detail} {lease.model.name!r} has a context of {lease.num_ctx} tokens here{more}."
+            raise ContextOverflow(msg, status=400) from error  # without llama.cpp's own code: clients know OpenAI's
         except (HttpClientError, UpstreamUnreachable) as error:
             if isinstance(error, TimedOut):
                 msg = f"{lease.model.name!r} did not answer within {lease.deadline_s:g} s."

@@ -263,6 +263,41 @@ async def test_tools_of_a_template_without_a_form_for_them_become_calls(models: 
         assert answer.content == ""
 
 
+async def test_raw_text_is_gone_on_with_and_times_are_told_in_ollamas_words(models: Path) -> None:
+    async with rig(models) as house:
+        raw: JsonValue = {"generate": {"raw": True}}
+        answer = await house.answer("tiny", "abc", ollama=raw, max_tokens=5, temperature=0, ignore_eos=True)
+        assert answer.usage is not None
+        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (3, 5)
+        assert answer.content
+        times = answer.extra["ollama"]
+        assert isinstance(times, dict)
+        assert min(times["load_duration"], times["prompt_eval_duration"], times["eval_duration"]) > 0
+
+
+async def rerank(house: Rig, model: str) -> dict:  # type: ignore[type-arg]
+    body = {"model": model, "query": "a", "documents": ["b", "c"]}
+    response = await house.upstream.forward(
+        "/rerank", json.dumps(body).encode(), content_type="application/json", accept="application/json"
+    )
+    found = json.loads(await response.read())
+    assert isinstance(found, dict)
+    return found
+
+
+async def test_reranker_ranks_and_other_models_do_not_make_numbers_up(tmp_path: Path) -> None:
+    (tmp_path / "ranker.gguf").write_bytes(tiny_model(is_embedder=True, metadata={"llama.pooling_type": 4}))
+    (tmp_path / "tiny.gguf").write_bytes(tiny_model())
+    async with rig(tmp_path) as house:
+        found = await rerank(house, "ranker")
+        assert sorted(each["index"] for each in found["results"]) == [0, 1]
+        assert house.scheduler.running()[0].active == 0
+        with pytest.raises(AlcoveError, match="was not made to rank"):
+            await rerank(house, "tiny")
+        with pytest.raises(AlcoveError, match="do not do"):
+            await house.upstream.forward("/images/generations", b"{}", content_type="application/json", accept="*/*")
+
+
 async def test_bad_files_each_get_a_named_error_and_the_house_goes_on(tmp_path: Path) -> None:
     whole = tiny_model()
     missing = bytearray(whole)

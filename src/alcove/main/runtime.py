@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from alcove.gateway.adapters.local import LocalUpstreamFactory
 from alcove.main.ground import Ground
+from alcove.runtime.adapters.nvml import open_gpus
 from alcove.runtime.engine.process import ProcessEngine
-from alcove.runtime.gpu import GpuBudget, NoGpus
+from alcove.runtime.gpu import GpuBudget
 from alcove.runtime.machine import budget_bytes, processors
 from alcove.runtime.ports import Catalog
 from alcove.runtime.scheduler.planning import Planner
@@ -43,7 +44,7 @@ def open_runtime(ground: Ground, catalog: Catalog) -> RuntimeParts | None:
         catalog=catalog,
         engine=engine,
         planner=Planner(settings=settings, budget_bytes=budget_bytes(settings), processors=processors()),
-        gpus=GpuBudget(probe=NoGpus(), settings=settings, clock=clock),
+        gpus=GpuBudget(probe=open_gpus(), settings=settings, clock=clock, can_offload=engine.can_offload),
         clock=clock,
     )
     ground.workers.start(scheduler.run, "local models")

@@ -5,7 +5,7 @@ makes them fail. So before each load the card is asked what is free *now*: a mod
 give memory back, and then goes there with fewer layers. Loads happen one at a time, so two of ours never count the same memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -54,7 +54,11 @@ class NoGpus:
         return ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+async def _can() -> bool:
+    return True
+
+
+@dataclass(kw_only=True, slots=True)
 class GpuBudget:
     """Fits models to what is free on a card.
 
@@ -62,11 +66,14 @@ class GpuBudget:
         probe: Knows the cards.
         settings: The room's settings.
         clock: The time.
+        can_offload: Tells whether the engine can use a card at all; asked once, and only where there is one.
     """
 
     probe: GpuProbe
     settings: RuntimeSettings
     clock: Clock
+    can_offload: Callable[[], Awaitable[bool]] = _can
+    _is_usable: bool | None = None
 
     async def fitted(self, plan: RunnerPlan) -> RunnerPlan:
         """Gives the plan with as many layers on the card as fit, after waiting a while for all that are wanted.
@@ -75,7 +82,7 @@ class GpuBudget:
         """
         most = plan.model.shape.layers + 1
         wanted = most if plan.gpu_wanted < 0 else min(plan.gpu_wanted, most)
-        if wanted <= 0 or self._free_bytes(plan.main_gpu) is None:
+        if wanted <= 0 or self._free_bytes(plan.main_gpu) is None or not await self._can_offload():
             return replace(plan, gpu_layers=0, vram_bytes=0)
         until_s = self.clock.monotonic_s() + self.settings.gpu_wait_s
         while True:
@@ -88,6 +95,13 @@ class GpuBudget:
             note = f"{layers} of {wanted} layers are on the GPU; others use its memory"
             log.info("gpu_shared", model=plan.model.name, layers=layers, wanted=wanted)
         return replace(plan, gpu_layers=layers, vram_bytes=layers * layer_bytes(plan), note=note)
+
+    async def _can_offload(self) -> bool:
+        if self._is_usable is None:
+            self._is_usable = await self.can_offload()
+            if not self._is_usable:
+                log.warning("gpu_unused", reason="this build of the engine runs on processors only")
+        return self._is_usable
 
     def _layers(self, plan: RunnerPlan, wanted: int) -> int:
         free = (self._free_bytes(plan.main_gpu) or 0) * self.settings.gpu_share - _RESERVE_BYTES

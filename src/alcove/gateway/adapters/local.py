@@ -18,7 +18,7 @@ from alcove.gateway.adapters.text_tool_calls import WrittenCall, WrittenCalls
 from alcove.gateway.adapters.tool_schema import ToolOrAnswer, ToolSchema, functions_of
 from alcove.gateway.adapters.upstream import UpstreamServer
 from alcove.gateway.models import Deployment, ListedModel
-from alcove.gateway.ollama_words import OLLAMA, came_in_ollamas_words
+from alcove.gateway.ollama_words import OLLAMA, Completion, came_in_ollamas_words, completion_of
 from alcove.gateway.ports import Endpoint, TransportResponse
 from alcove.gateway.sse import EventTooLong, SseParser
 from alcove.infra.http import HttpClientError, HttpLimits, TimedOut, UnixClient, Url
@@ -41,6 +41,7 @@ from alcove.runtime.ports import Catalog, LocalModels
 PROVIDER = "llama.cpp"
 
 _BASE = Url.parse("http://localhost/v1")  # of a unix socket: the host is of no matter
+_CHAT, _COMPLETIONS = "/chat/completions", "/completions"
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _NS_OF_MS = 1e6
 _CAPABILITIES = {
@@ -119,11 +120,16 @@ class LocalChatModel:
             lease,
             server,
         ):
-            answer = _Answer(server, lease, tells_times=came_in_ollamas_words(request))
-            body, reading = _prepared(request, ask, lease.model)
+            text = completion_of(request)
+            answer = _Answer(server, lease, tells_times=came_in_ollamas_words(request), is_text=text is not None)
+            path = _CHAT if text is None else _COMPLETIONS
+            body, reading = (
+                _prepared(request, ask, lease.model) if text is None else (_as_written(text, ask), _Reading())
+            )
+            body |= {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
             response = await server.send(
                 "POST",
-                server.url("/chat/completions"),
+                server.url(path),
                 server.headers(accept="text/event-stream"),
                 pydantic_core.to_json(body),
             )
@@ -182,9 +188,38 @@ def _prepared(request: ChatRequest, ask: LocalAsk, model: InstalledModel) -> tup
         ask = replace(ask, fields={**fields, "response_format": schema.response_format()})
         request = replace(request, messages=schema.messages(request.messages))
         reading.calls = ToolOrAnswer()
-    body = local_body(request, ask, model)
-    body |= {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
-    return body, reading
+    return local_body(request, ask, model), reading
+
+
+def _as_written(text: Completion, ask: LocalAsk) -> dict[str, JsonValue]:
+    """Gives the body for a text that is gone on with as it stands.
+
+    Raises:
+        InvalidRequest: When a part of it has no place there.
+    """
+    if text.suffix is not None or text.template:
+        what = "a suffix" if text.suffix is not None else "a template of the request's own"
+        msg = f"Local models do not take {what}; write the prompt as the model wants it, and send it with `raw`."
+        raise InvalidRequest(msg)
+    if text.images:
+        msg = "Images cannot be sent with `raw`; send them in a chat."
+        raise InvalidRequest(msg)
+    dropped = {"tools", "tool_choice", "parallel_tool_calls", "chat_template_kwargs", "reasoning_format"}
+    return {**{key: value for key, value in ask.fields.items() if key not in dropped}, "prompt": text.prompt}
+
+
+def _as_chat(chunk: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Gives a chunk of a completion as one of a chat."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list):
+        return chunk
+    turned: list[JsonValue] = [
+        {**{k: v for k, v in each.items() if k != "text"}, "delta": {"content": each["text"]}}
+        if isinstance(each, dict) and "text" in each
+        else each
+        for each in choices
+    ]
+    return {**chunk, "choices": turned}
 
 
 @dataclass(slots=True)
@@ -194,6 +229,7 @@ class _Answer:
     server: UpstreamServer
     lease: Lease
     tells_times: bool
+    is_text: bool = False
     reader: ChunkReader = field(default_factory=ChunkReader)
     timings: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -243,6 +279,7 @@ class _Answer:
                 timings = chunk.get("timings")
                 if isinstance(timings, Mapping):
                     self.timings = timings
+                chunk = _as_chat(chunk) if self.is_text else chunk
             try:
                 delta = self.reader.delta(chunk)
             except NotAChunk:
@@ -373,6 +410,12 @@ class LocalUpstream:
         if not isinstance(asked, dict) or not isinstance(asked.get("model"), str):
             msg = "The request has to be a JSON object that names a model."
             raise InvalidRequest(msg)
+        model = await self.catalog.get(asked["model"])
+        if Capability.RERANK not in model.capabilities:
+            msg = (
+                f"{model.name!r} was not made to rank documents; choose a reranking model."  # it would make numbers up
+            )
+            raise UpstreamError(msg, status=501)
         ask = LocalAsk.of(asked)
         async with _asked(self.models, ask.lease(asked["model"], "", purpose), self.limits) as (_, server):
             headers = {**server.headers(accept=accept), "content-type": content_type}

@@ -2,7 +2,7 @@
 
 Run as `python child.py`, not as part of the package: it imports nothing of ours, so that it is there in tens of milliseconds. It reads
 one line of JSON from its standard input (`engine/plan.py` writes it), answers with one line of JSON on its standard output, and
-serves until its standard input is closed. What llama.cpp prints goes to standard error, whichever stream it prints to.
+serves until its standard input is closed. What llama.cpp prints goes to standard error, whichever stream it prints to. With `--devices` it only says what the engine can compute on.
 """
 
 import ctypes
@@ -24,6 +24,9 @@ def main() -> None:
     """Serves one model."""
     answer = _keep_output()
     _end_with_parent()
+    if "--devices" in sys.argv[1:]:
+        _say(answer, {"devices": _devices()})
+        return
     plan: Mapping[str, Any] = json.loads(sys.stdin.buffer.readline(_LINE_BYTES))
     _bound(plan)
     threading.Thread(target=_wait_for_end, daemon=True).start()
@@ -56,6 +59,14 @@ def _serve(plan: Mapping[str, Any]) -> Any:  # noqa: ANN401  the extension modul
         adapters.append(adapter)
     params.lora_adapters = adapters
     return engine.Server(params)
+
+
+def _devices() -> list[str]:
+    """Gives what the engine can compute on, beside the processors."""
+    import xllamacpp as engine  # noqa: PLC0415  as above
+
+    found = [(str(each["name"]), getattr(each["type"], "name", "")) for each in engine.get_device_info()]
+    return [name for name, kind in found if "GPU" in kind]
 
 
 def _set(params: object, name: str, value: object) -> None:

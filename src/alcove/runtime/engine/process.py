@@ -167,6 +167,12 @@ class ProcessEngine:
             os.close(self._lock)
             self._lock = -1
 
+    async def can_offload(self) -> bool:
+        """Tells whether the engine was built for a GPU, and finds one."""
+        command = [sys.executable, "-I", str(_CHILD), "--devices"]
+        done = await anyio.run_process(command, check=False, env=ENVIRONMENT, cwd=str(self.root))
+        return bool(_parsed(done.stdout).get("devices"))
+
     async def start(self, plan: RunnerPlan) -> ProcessRunner:
         """Starts a model; returns when it can be asked.
 

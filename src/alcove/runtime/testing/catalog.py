@@ -13,6 +13,7 @@ from alcove.runtime.errors import BadModelFile
 from alcove.runtime.gguf import read_header
 from alcove.runtime.models import Capability, InstalledModel, ModelFiles, ModelShape
 
+_RANKS = 4  # llama.cpp's LLAMA_POOLING_TYPE_RANK
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -102,7 +103,10 @@ class FolderCatalog:
         header = read_header(path)
         stat = path.stat()
         digest = hashlib.sha256(f"{path}:{stat.st_size}:{stat.st_mtime_ns}".encode()).hexdigest()
-        is_embedder = f"{header.architecture}.pooling_type" in header.metadata
+        pooling = header.metadata.get(f"{header.architecture}.pooling_type")
+        capability = Capability.COMPLETION if pooling is None else Capability.EMBEDDING
+        if pooling == _RANKS:
+            capability = Capability.RERANK
         template = header.metadata.get("tokenizer.chat_template", "")
         return InstalledModel(
             name=name,
@@ -114,6 +118,6 @@ class FolderCatalog:
             shape=header.shape(),
             family=header.architecture,
             families=(header.architecture,),
-            capabilities=frozenset({Capability.EMBEDDING if is_embedder else Capability.COMPLETION}),
+            capabilities=frozenset({capability}),
             chat_template=template if isinstance(template, str) else "",
         )

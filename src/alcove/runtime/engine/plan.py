@@ -12,8 +12,10 @@ _CHECKPOINTS = 4
 _CACHE_TYPES = {"f16": "", "q8_0": "GGML_TYPE_Q8_0", "q4_0": "GGML_TYPE_Q4_0"}
 _AT_LEAST_RESERVED = 1 << 31  # stacks of threads and the allocator's arenas: reserved, hardly used
 
-ENVIRONMENT = {"GOMP_SPINCOUNT": "1000", "LC_ALL": "C.UTF-8", "LLAMA_LOG_COLORS": "off"}
+ENVIRONMENT = {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1", "LC_ALL": "C.UTF-8"}
 """A child's environment, and all of it: no proxy, token or path of ours goes there.
+
+Without the second, a process that aborts starts a debugger on itself where there is one, and what that says takes the place of the reason.
 
 Threads that wait spin only shortly. With the default, two threads on two busy processors lose a factor of 20 to 80.
 """

@@ -30,6 +30,7 @@ from alcove.infra.middleware import EdgeSettings
 from alcove.infra.valkey import ValkeySettings
 from alcove.kernel.errors import AlcoveError
 from alcove.knowledge.models import KnowledgeSettings
+from alcove.runtime.models import RuntimeSettings
 from alcove.tracing.models import TracingSettings
 
 PREFIX = "ALCOVE_"
@@ -117,6 +118,7 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
+    runtime: RuntimeSettings = RuntimeSettings()
     usage: UsageSettings = UsageSettings()
     cache: CacheSettings = CacheSettings()
     guards: GuardSettings = GuardSettings()

@@ -14,7 +14,15 @@ import structlog
 from pydantic import SecretStr
 
 from alcove.gateway.calls import ModelPrices
-from alcove.gateway.models import Deployment, DeploymentSource, GatewaySettings, ListedModel, Provider
+from alcove.gateway.models import (
+    LOCAL_BASE_URL,
+    LOCAL_NAME,
+    Deployment,
+    DeploymentSource,
+    GatewaySettings,
+    ListedModel,
+    Provider,
+)
 from alcove.gateway.ports import Cipher, DeploymentStore, PriceBook, Target, Upstream, UpstreamFactory
 from alcove.infra.secrets import Undecryptable
 from alcove.kernel.clock import Clock
@@ -337,19 +345,23 @@ class DeploymentDirectory:
         ]
 
     def _discovered(self) -> list[Deployment]:
-        if not self.settings.ollama_discovery:
-            return []
-        now = self._started_at
+        """Gives what is there without being named: the models on this machine's disk, then an Ollama's."""
+        found: list[tuple[str, Provider, str]] = []
+        if Provider.LOCAL in self.factories:
+            found.append((LOCAL_NAME, Provider.LOCAL, LOCAL_BASE_URL))
+        if self.settings.ollama_discovery:
+            found.append(("ollama", Provider.OLLAMA, self.settings.ollama_url))
         return [
             Deployment(
-                id="discovered:ollama",
-                name="ollama",
-                provider=Provider.OLLAMA,
-                base_url=self.settings.ollama_url,
+                id=f"discovered:{name}",
+                name=name,
+                provider=provider,
+                base_url=base_url,
                 source=DeploymentSource.DISCOVERED,
-                created_at=now,
-                updated_at=now,
+                created_at=self._started_at,
+                updated_at=self._started_at,
             )
+            for name, provider, base_url in found
         ]
 
     def _unsealed(self, deployment: Deployment) -> Deployment:

@@ -23,6 +23,7 @@ class Provider(StrEnum):
     OPENAI = "openai"
     OLLAMA = "ollama"
     ANTHROPIC = "anthropic"
+    LOCAL = "local"
     FAKE = "fake"
 
 
@@ -109,6 +110,21 @@ def check_base_url(value: str) -> str:
 
 
 FAKE_BASE_URL = "http://fake.invalid/v1"
+LOCAL_BASE_URL = "http://local.invalid/v1"
+LOCAL_NAME = "local"
+"""Name of the deployment of the models on this machine's disk."""
+
+
+def check_provider(value: Provider) -> Provider:
+    """Gives the protocol of a deployment that somebody names.
+
+    Raises:
+        ValueError: When it is that of the one deployment that is there by itself.
+    """
+    if value is Provider.LOCAL:
+        msg = "the models on this machine's disk are a deployment already, and there is one of them"
+        raise ValueError(msg)
+    return value
 
 
 def with_fake_address(data: object) -> object:
@@ -142,6 +158,7 @@ class DeploymentSettings(BaseModel):
     """How it is used: room, timeouts, prices, access groups, health check."""
 
     _fake = model_validator(mode="before")(with_fake_address)
+    _provider = field_validator("provider")(check_provider)
     _name = field_validator("name")(check_name)
     _base_url = field_validator("base_url")(check_base_url)
 
@@ -350,6 +367,7 @@ class DeploymentCreate(BaseModel):
     options: DeploymentOptions = PLAIN
 
     _fake = model_validator(mode="before")(with_fake_address)
+    _provider = field_validator("provider")(check_provider)
     _name = field_validator("name")(check_name)
     _base_url = field_validator("base_url")(check_base_url)
 
@@ -368,6 +386,11 @@ class DeploymentPatch(BaseModel):
     options: DeploymentOptions | None = None
 
     _fake = model_validator(mode="before")(with_fake_address)
+
+    @field_validator("provider")
+    @classmethod
+    def _check_provider(cls, value: Provider | None) -> Provider | None:
+        return None if value is None else check_provider(value)
 
     @field_validator("name")
     @classmethod

@@ -30,7 +30,7 @@ from alcove.gateway.limits.metered import MeteredSource
 from alcove.gateway.models import Provider
 from alcove.gateway.passthrough.rerank import EmbeddingReranker
 from alcove.gateway.passthrough.service import PassThroughService
-from alcove.gateway.ports import Audit
+from alcove.gateway.ports import Audit, UpstreamFactory
 from alcove.gateway.prices import DeploymentPricing
 from alcove.gateway.routing.board import HealthBoard
 from alcove.gateway.routing.checks import HealthChecks
@@ -116,8 +116,14 @@ class GatewayServices:
     model_loading: DeploymentLoading
 
 
-async def open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
-    """Opens the deployments, and everything that acts around calls to them."""
+async def open_gateway(ground: Ground, usage: UsageParts, local: UpstreamFactory | None = None) -> GatewayParts:
+    """Opens the deployments, and everything that acts around calls to them.
+
+    Args:
+        ground: What every room stands on.
+        usage: Where calls are counted.
+        local: Opens the models on this machine's disk; None where there are none.
+    """
     options, clock = ground.settings.gateway, ground.clock
     addresses = AddressGuard(options.named_addresses())
     transports = Transports(options.http_limits(), addresses)
@@ -134,6 +140,7 @@ async def open_gateway(ground: Ground, usage: UsageParts) -> GatewayParts:
             Provider.OLLAMA: TimedUpstreams(OllamaUpstreamFactory, transports),
             Provider.ANTHROPIC: TimedUpstreams(AnthropicUpstreamFactory, transports),
             Provider.FAKE: FakeUpstreamFactory(options.http_limits()),
+            **({Provider.LOCAL: local} if local is not None else {}),
         },
         clock=clock,
         prices=prices,

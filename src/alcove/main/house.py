@@ -50,7 +50,9 @@ from alcove.main.ground import Ground
 from alcove.main.hot import HotGround, HotParts, open_hot
 from alcove.main.limits import AllowancesOfHouse
 from alcove.main.people import build_identity, master_key
+from alcove.main.runtime import open_runtime
 from alcove.main.usage import open_usage
+from alcove.runtime.testing.catalog import FolderCatalog
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
 from alcove.tracing.adapters.duckdb_store import DuckDbTraceStore
@@ -152,7 +154,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
         )
         tracing = await _open_tracing(ground)
         usage = await open_usage(ground)
-        gateway = await open_gateway(ground, usage)
+        runtime = open_runtime(ground, FolderCatalog(settings.data_dir / "gguf"))
+        gateway = await open_gateway(ground, usage, None if runtime is None else runtime.upstreams)
         knowledge = await _open_knowledge(ground, gateway)
         runner = TurnRunner(
             models=gateway.catalogue,

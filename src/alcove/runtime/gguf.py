@@ -35,6 +35,7 @@ _MAX_LAYERS = 512  # LLAMA_MAX_LAYERS: more than these abort the process
 _MAX_CONTEXT = 1 << 30
 _MAX_WIDTH = 1 << 20
 _MAX_HEADS = 1 << 12
+_MAX_EXPERTS = 1024
 _VERSIONS = (2, 3)
 _WINDOW_BYTES = 1 << 20
 _KV_BYTES = 2  # keys and values are kept as F16
@@ -354,11 +355,31 @@ def _refuse_fatal(header: GgufHeader) -> None:
         if not 0 <= header.integer(key) <= _MAX_WIDTH:
             msg = f"The model's file is damaged: {header.architecture}.{key} is {header.integer(key)}."
             raise BadModelFile(msg)
+    _refuse_experts(header)
+    for key in ("attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"):
+        epsilon = header.metadata.get(f"{header.architecture}.{key}", 0.0)
+        if not isinstance(epsilon, int | float) or epsilon < 0:
+            msg = f"The model's file is damaged: {header.architecture}.{key} is {epsilon!r}; it has to be 0 or more."
+            raise BadModelFile(msg)
     layers = header.integer("block_count")
     for key in ("attention.head_count", "attention.head_count_kv"):
         if max(header.per_layer(key, layers, 0)) > _MAX_HEADS:
             msg = f"The model's file is damaged: {header.architecture}.{key} is over {_MAX_HEADS}."
             raise BadModelFile(msg)
+
+
+def _refuse_experts(header: GgufHeader) -> None:
+    """Holds the experts' numbers to what llama.cpp asserts when it reads them (`llama_model::load_hparams`)."""
+    count, used = header.integer("expert_count"), header.integer("expert_used_count")
+    groups, groups_used = header.integer("expert_group_count"), header.integer("expert_group_used_count")
+    are_experts_sound = 0 <= used <= count <= _MAX_EXPERTS and (used > 0) == (count > 0)
+    are_groups_sound = groups <= 1 or (count % groups == 0 and 0 < groups_used < groups < count)
+    if not are_experts_sound or not are_groups_sound:
+        msg = (
+            f"The model's file is damaged: it claims to use {used} of {count} experts, "
+            f"and {groups_used} of {groups} groups of them."
+        )
+        raise BadModelFile(msg)
 
 
 def _is_repacked(tensor: Tensor) -> bool:

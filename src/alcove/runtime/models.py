@@ -1,16 +1,21 @@
 """Types of the runtime: models on disk, how they are run, and what they are doing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from alcove.kernel.chat import JsonValue
 
 FOREVER_S = float("inf")
 """A `keep_alive` without end."""
+
+Purpose = Literal["chat", "embedding", "rerank"]
+"""What a model is loaded for: llama.cpp is set up for one of them."""
 
 
 class Capability(StrEnum):
@@ -143,12 +148,18 @@ class LeaseRequest:
         user_id: Who asks; turns are fair between users.
         options: How it is to be loaded.
         keep_alive_s: Seconds it stays loaded after its last request; 0 unloads it then, `FOREVER_S` never; None leaves that as it is.
+        purpose: What it is to be loaded for; None for what it is made for.
     """
 
     model: str
     user_id: str = ""
     options: LoadOptions = LoadOptions()
     keep_alive_s: float | None = None
+    purpose: Purpose | None = None
+
+
+def _forget(tokens_per_s: float) -> None:
+    """Takes a speed that nobody asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,6 +173,8 @@ class Lease:
         waited_s: Seconds in the queue.
         load_s: Seconds the model took to load for this request; 0 where it was loaded.
         deadline_s: Seconds the request may take.
+        note: What was chosen otherwise than asked for, such as a `num_ctx` over the length it was trained on; empty for nothing.
+        report_speed: Takes the tokens a second of the answer, for pages.
     """
 
     model: InstalledModel
@@ -170,6 +183,8 @@ class Lease:
     waited_s: float = 0.0
     load_s: float = 0.0
     deadline_s: float = 600.0
+    note: str = ""
+    report_speed: Callable[[float], None] = field(default=_forget, repr=False, compare=False)
 
 
 RunState = Literal["unloaded", "loading", "loaded", "sleeping", "failed"]
@@ -214,3 +229,111 @@ class RunningModel:
     tokens_per_s: float = 0.0
     stderr: tuple[str, ...] = ()
     pid: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunnerPlan:
+    """How a model is to be run; what it takes was predicted from this.
+
+    Attributes:
+        model: The model.
+        purpose: What for.
+        num_ctx: Tokens of context for each request.
+        slots: Requests answered at a time.
+        threads: Threads that compute.
+        batch: Tokens of prompts computed at once; also how soon one that nobody waits for is noticed.
+        gpu_wanted: Layers wanted on the GPU; -1 for all.
+        gpu_layers: Layers that go there.
+        main_gpu: Which GPU.
+        use_mmap: Whether the weights are mapped rather than read.
+        memory_bytes: Memory it will take.
+        vram_bytes: Of that, on the GPU.
+        note: What was chosen otherwise than asked for, in words; empty for nothing.
+    """
+
+    model: InstalledModel
+    purpose: Purpose = "chat"
+    num_ctx: int = 4096
+    slots: int = 1
+    threads: int = 1
+    batch: int = 64
+    gpu_wanted: int = -1
+    gpu_layers: int = 0
+    main_gpu: int = 0
+    use_mmap: bool = True
+    memory_bytes: int = 0
+    vram_bytes: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryUse:
+    """What local models take.
+
+    Attributes:
+        budget_bytes: What they may take together.
+        taken_bytes: What those that are loaded were predicted to take.
+    """
+
+    budget_bytes: int
+    taken_bytes: int
+
+
+class RuntimeSettings(BaseModel):
+    """Local models: how they are run, and how much of this machine they may take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    enabled: bool = True
+    """Whether models on this machine's disk are run here. Off, only the models of other servers answer."""
+
+    memory_mb: Annotated[int, Field(ge=0, le=1 << 24)] = 0
+    """Memory that loaded models may take together, in MB. Default 0: `memory_share` of what is free at the start. Up to 16 TB."""
+
+    memory_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of the free memory that models may take, where `memory_mb` is 0. Up to 1."""
+
+    max_loaded: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Models loaded at a time at most; 0 for as many as fit into the memory. Up to 1,000."""
+
+    parallel: Annotated[int, Field(ge=1, le=256)] = 4
+    """Requests that one model answers at a time; each has a context of its own. Fewer where their contexts do not fit into the memory. 1 to 256."""
+
+    max_queue: Annotated[int, Field(ge=1, le=100_000)] = 128
+    """Requests that wait for one model at most; more are refused with 503 and `Retry-After`. 1 to 100,000."""
+
+    context_length: Annotated[int, Field(ge=256, le=1 << 24)] = 4096
+    """Tokens of context where neither request nor model says; never more than the model was trained on. 256 to 16 million."""
+
+    keep_alive_s: Annotated[float, Field(ge=-1, le=31_536_000)] = 300.0
+    """Seconds a model stays loaded after its last request, where that does not say; -1 for ever, 0 not at all. Up to a year."""
+
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Threads that compute, for each model. Default 0: one less than this machine's processors. Two models with as many threads as processors slow each other down twentyfold."""
+
+    deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
+    """Seconds one request may take; a process that goes on after it is ended. Up to a day."""
+
+    load_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    """Seconds a model may take to load. Up to an hour."""
+
+    stop_grace_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    """Seconds a model's process has to end by itself before it is killed. 0 to 600."""
+
+    exclusive_groups: tuple[tuple[str, ...], ...] = ()
+    """Groups of models of which only one is loaded at a time, as a list of lists of names."""
+
+    pinned: tuple[str, ...] = ()
+    """Models that stay loaded once they are, and never make room for others."""
+
+    cache_type: Literal["f16", "q8_0", "q4_0"] = "f16"
+    """How keys and values are kept: `q8_0` takes half the memory and `q4_0` a quarter, for a little quality."""
+
+    limit_address_space: bool = False
+    """Whether a model's process may reserve no more than about twice the memory predicted for it. It then fails with an error where it would have taken the machine's last memory."""
+
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of a GPU's free memory that models here may take; the rest is left to its other users. Up to 1."""
+
+    gpu_wait_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """Seconds to wait for another user of the GPU to give memory back before fewer layers go there. Up to an hour."""

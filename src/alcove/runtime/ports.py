@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
-from alcove.runtime.models import InstalledModel, Lease, LeaseRequest, RunningModel
+from alcove.runtime.models import InstalledModel, Lease, LeaseRequest, MemoryUse, RunnerPlan, RunningModel
 
 
 class Catalog(Protocol):
@@ -56,4 +57,68 @@ class LocalModels(Protocol):
 
     def watch(self) -> AsyncGenerator[RunningModel, None]:
         """Gives every change of a model's state as it happens; for pages."""
+        ...
+
+
+class ManagedModels(LocalModels, Protocol):
+    """Loaded models, and what people do with them by hand."""
+
+    async def pin(self, model: str, *, is_pinned: bool) -> None:
+        """Pins a model, loaded or not, or lets it go.
+
+        Raises:
+            ModelNotFound: When there is no such model.
+        """
+        ...
+
+    def memory(self) -> MemoryUse:
+        """Gives what models take of what they may take together."""
+        ...
+
+
+class Runner(Protocol):
+    """A model that runs, in a process of its own."""
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket of its server."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        ...
+
+    @property
+    def stderr(self) -> Sequence[str]:
+        """The last lines it wrote."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """Gives the memory it takes; 0 where that cannot be told."""
+        ...
+
+    def cpu_s(self) -> float:
+        """Gives the processor's seconds it has used; 0 where that cannot be told."""
+        ...
+
+    async def wait(self) -> str:
+        """Waits for its end; gives how it came, in words."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends it: asks, and after a while kills it. Returns when it is gone."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs models."""
+
+    async def start(self, plan: RunnerPlan) -> Runner:
+        """Starts a model; returns when it can be asked. Being cancelled ends it.
+
+        Raises:
+            BadModelFile: When its file would not do.
+            ModelFailed: When it did not start; with its last lines.
+        """
         ...

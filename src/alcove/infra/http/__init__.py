@@ -17,6 +17,7 @@ from alcove.infra.http.errors import (
     TimedOut,
 )
 from alcove.infra.http.limits import HttpLimits
+from alcove.infra.http.unix import UnixClient
 from alcove.infra.http.urls import InvalidUrl, Url
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Response",
     "ResponseTooLarge",
     "TimedOut",
+    "UnixClient",
     "Url",
     "prepare",
 ]

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Protocol
 
 from alcove.infra.http.addresses import AddressGuard
 from alcove.infra.http.connection import Connection, joined
@@ -32,6 +33,14 @@ class PreparedRequest:
     origin: tuple[ConnectionPool, Origin] | None = field(default=None, repr=False)
 
 
+class Taker(Protocol):
+    """Takes connections back."""
+
+    def give_back(self, origin: Origin, connection: Connection) -> None:
+        """Takes a connection back, its exchange complete or not."""
+        ...
+
+
 class Response:
     """A response whose head is here; the body comes as it is read.
 
@@ -41,7 +50,7 @@ class Response:
 
     __slots__ = ("_connection", "_fields", "_headers", "_is_closed", "_origin", "_pool", "content_type", "status")
 
-    def __init__(self, pool: ConnectionPool, origin: Origin, connection: Connection) -> None:
+    def __init__(self, pool: Taker, origin: Origin, connection: Connection) -> None:
         self._pool = pool
         self._origin = origin
         self._connection = connection

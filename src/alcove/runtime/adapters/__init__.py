@@ -1,0 +1,1 @@
+"""Local models' ports to the outside."""

@@ -1,0 +1,1 @@
+"""Who gets which model when: queues, turns, memory, keep-alive."""

@@ -1,0 +1,138 @@
+"""What a request asks of a local model, and tools for models without a form for them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from alcove.gateway.adapters.local_request import LocalAsk, load_options, local_body
+from alcove.gateway.adapters.tool_schema import ToolOrAnswer, ToolSchema
+from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue, ToolCall
+from alcove.kernel.errors import InvalidRequest
+from alcove.runtime.models import FOREVER_S, LoadOptions
+from alcove.runtime.testing.catalog import fake_model
+
+MODEL = fake_model("tiny")
+TOOL: JsonValue = {
+    "type": "function",
+    "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+def request(*messages: ChatMessage, **extra: JsonValue) -> ChatRequest:
+    asked = messages or (ChatMessage.of(ChatRole.USER, "hello"),)
+    return ChatRequest(model="local/tiny", messages=asked, extra=extra)
+
+
+def body(asked: ChatRequest, **model: object) -> dict[str, JsonValue]:
+    return local_body(asked, LocalAsk.of(asked.extra), replace(MODEL, **model))  # type: ignore[arg-type]
+
+
+def test_load_options_are_read_and_not_sent_on() -> None:
+    asked = request(num_ctx=2048, options={"num_thread": 2, "use_mmap": False, "num_gpu": -1}, keep_alive="5m")
+    ask = LocalAsk.of(asked.extra)
+    assert ask.options == LoadOptions(num_ctx=2048, num_thread=2, use_mmap=False)
+    assert ask.keep_alive_s == 300
+    assert LocalAsk.of({"keep_alive": -1}).keep_alive_s == FOREVER_S
+    assert set(body(asked)) == {"model", "messages"}
+
+
+def test_only_fields_the_server_is_meant_to_have_are_sent() -> None:
+    asked = request(temperature=0.5, user="x", metadata={}, id_slot=3, lora=[{"id": 0}], cache_prompt=False, top_k=3)
+    assert body(asked) == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "hello"}],
+        "temperature": 0.5,
+        "top_k": 3,
+    }
+
+
+def test_ollamas_names_are_translated_and_openais_win() -> None:
+    assert body(request(options={"num_predict": 5, "stop": ["x"]}))["max_tokens"] == 5
+    assert body(request(options={"num_predict": 5}, max_tokens=7))["max_tokens"] == 7
+    assert body(request(max_completion_tokens=9))["max_tokens"] == 9
+    assert "max_tokens" not in body(request(num_predict=-1))
+    assert body(request(think=False))["chat_template_kwargs"] == {"enable_thinking": False}
+    assert body(request(reasoning_effort="high"))["chat_template_kwargs"] == {
+        "reasoning_effort": "high",
+        "enable_thinking": True,
+    }
+
+
+def test_what_the_models_maker_set_is_used_where_the_request_is_silent() -> None:
+    own = {
+        "parameters": {"temperature": 0.1, "stop": ["</s>"], "num_ctx": 99},
+        "system": "Be brief.",
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, {"role": "odd"}],
+    }
+    sent = body(request(temperature=0.9), **own)
+    assert (sent["temperature"], sent["stop"]) == (0.9, ["</s>"])
+    assert "num_ctx" not in sent
+    assert [each["content"] for each in sent["messages"]] == ["Be brief.", "q", "a", "hello"]  # type: ignore[union-attr, index, call-overload]
+    instructed = request(ChatMessage.of(ChatRole.SYSTEM, "Be long."), ChatMessage.of(ChatRole.USER, "hello"))
+    sent = body(instructed, **own)
+    assert [each["content"] for each in sent["messages"]] == ["Be long.", "q", "a", "hello"]  # type: ignore[union-attr, index, call-overload]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_ctx": "many"},
+        {"num_ctx": 0},
+        {"num_ctx": -4},
+        {"num_ctx": 1.5},
+        {"num_ctx": True},
+        {"use_mmap": 1},
+        {"num_thread": 1 << 40},
+    ],
+)
+def test_load_options_without_sense_are_refused_by_name(fields: dict[str, JsonValue]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        load_options(fields)
+    assert next(iter(fields)) in caught.value.detail
+
+
+def test_tools_become_a_schema_and_a_prompt() -> None:
+    schema = ToolSchema.of({"tools": [TOOL]})
+    assert schema is not None
+    assert not schema.is_required
+    forms = schema.response_format()["json_schema"]["schema"]["anyOf"]  # type: ignore[index, call-overload]
+    assert [list(each["properties"]) for each in forms] == [["tool", "arguments"], ["answer"]]  # type: ignore[union-attr, index, call-overload]
+    messages = schema.messages(
+        (
+            ChatMessage.of(ChatRole.SYSTEM, "Be brief."),
+            ChatMessage.of(ChatRole.USER, "1 + 1?"),
+            ChatMessage(role=ChatRole.ASSISTANT, tool_calls=(ToolCall(id="c1", name="add", arguments='{"a": 1}'),)),
+            ChatMessage(role=ChatRole.TOOL, tool_call_id="c1", content=ChatMessage.of(ChatRole.TOOL, "2").content),
+        )
+    )
+    assert messages[0].text.startswith("Be brief.")
+    assert '"Adds."' in messages[0].text
+    assert json.loads(messages[2].text) == {"tool": "add", "arguments": {"a": 1}}
+    assert (messages[3].role, messages[3].text) == (ChatRole.USER, "Result of add:\n2")
+
+
+def test_choice_of_tools_is_followed() -> None:
+    assert ToolSchema.of({"tools": [TOOL], "tool_choice": "none"}) is None
+    assert ToolSchema.of({"tools": []}) is None
+    assert ToolSchema.of({"tools": ["x", {"function": 3}]}) is None
+    for choice in ("required", {"type": "function", "function": {"name": "add"}}):
+        schema = ToolSchema.of({"tools": [TOOL], "tool_choice": choice})
+        assert schema is not None
+        assert schema.is_required
+        assert '"answer"' not in json.dumps(schema.response_format())
+
+
+def test_answer_goes_out_as_it_comes_and_a_call_at_the_end() -> None:
+    reader = ToolOrAnswer()
+    pieces = [reader.feed(each) for each in ['{"ans', 'wer": "It', " is \\", "u00e9t", 'é"}']]
+    assert "".join(pieces) == "It is été"
+    assert pieces[1] == "It"
+    assert reader.end() == ("", [])
+    reader = ToolOrAnswer()
+    assert [reader.feed(each) for each in ['{"tool": "add", ', '"arguments": {"a": 1}}']] == ["", ""]
+    text, (call,) = reader.end()
+    assert (text, call.name, json.loads(call.arguments)) == ("", "add", {"a": 1})
+    reader = ToolOrAnswer()
+    assert reader.feed("hello") == ""
+    assert reader.end() == ("hello", [])

@@ -22,6 +22,9 @@ def house(tmp_path: Path) -> Iterator[Alcove]:
     (folder / "tiny.gguf").write_bytes(tiny_model())
     (folder / "slow.gguf").write_bytes(tiny_model(SLOW))
     (folder / "embed.gguf").write_bytes(tiny_model(is_embedder=True))
+    lacking = bytearray(tiny_model())
+    lacking[lacking.index(b"blk.1.ffn_up.weight")] = ord("z")
+    (folder / "lacking.gguf").write_bytes(lacking)
     (folder / "broken.gguf").write_bytes(tiny_model()[:5000])
     server = start(tmp_path)
     yield server
@@ -61,6 +64,10 @@ def test_model_on_disk_answers_streams_embeds_and_ends_with_the_server(house: Al
         assert too_long.json()["error"]["code"] == "context_length_exceeded"
         assert "512" in too_long.json()["error"]["message"]
         assert client.post("/v1/chat/completions", json=chat("tiny", num_ctx="x")).status_code == 400
+        failed = client.post("/v1/chat/completions", json=chat("lacking")).json()["error"]
+        assert failed["code"] == "model_failed"
+        assert "blk.1.ffn_up.weight" in failed["message"]
+        assert str(house.data_dir) not in failed["message"]
     running = children(house.process.pid)
     assert len(running) == 2
     assert house.stop() == 0

@@ -7,7 +7,7 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from alcove.infra.middleware import RequestContext
+from alcove.infra.middleware import HostNotAllowed, RequestContext
 from alcove.infra.problems import (
     anthropic_error,
     install_error_handlers,
@@ -71,6 +71,19 @@ def test_the_path_chooses_the_face(path: str, media_type: str) -> None:
         }
     else:
         assert (body["instance"], body["trace_id"], "errors" in body) == (path, "r1", False)
+
+
+def test_the_registrys_protocol_has_its_own_face() -> None:
+    answer = render(NotFound("no such model"), "/v2/library/x/manifests/latest")
+    assert (answer.status_code, json.loads(answer.body)) == (
+        404,
+        {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "no such model"}]},
+    )
+
+
+def test_a_foreign_host_name_gets_ollamas_empty_answer_on_its_paths() -> None:
+    answer = render(HostNotAllowed(), "/api/tags")
+    assert (answer.status_code, answer.body) == (403, b"")
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,11 @@ class Action(StrEnum):
     GUARDRAIL_UPDATE = "guardrail.update"
     GUARDRAIL_DELETE = "guardrail.delete"
     CACHE_CLEAR = "cache.clear"
+    LOCAL_MODEL_PULL = "local_model.pull"
+    LOCAL_MODEL_PUSH = "local_model.push"
+    LOCAL_MODEL_CREATE = "local_model.create"
+    LOCAL_MODEL_COPY = "local_model.copy"
+    LOCAL_MODEL_DELETE = "local_model.delete"
     REQUEST = "request"
 
 

@@ -56,7 +56,7 @@ async def open_library(
     own = ModelFolder((catalog_settings.folder or data_dir / "models").expanduser().absolute())
     others = [ModelFolder(each.expanduser().absolute(), is_read_only=True) for each in catalog_settings.ollama_folders]
     catalog = DiskCatalog(own=own, others=others, checked=CheckedFiles(data_dir / "models-checked.json"))
-    await catalog.open()
+    await catalog.open(keep_unused_s=catalog_settings.keep_unused_h * 3600)
     limits = HttpLimits(
         connect_s=settings.connect_timeout_s, read_s=settings.stall_s, total_s=_NO_END_S, body_bytes=_ANY_BYTES
     )

@@ -342,6 +342,11 @@ def _refuse_fatal(header: GgufHeader) -> None:
     if not header.tensors:
         msg = "The model's file has no weights: only its vocabulary can be in it."
         raise BadModelFile(msg)
+    _refuse_sizes(header)
+    _refuse_experts(header)
+
+
+def _refuse_sizes(header: GgufHeader) -> None:
     bounds = {"block_count": _MAX_LAYERS, "context_length": _MAX_CONTEXT, "embedding_length": _MAX_WIDTH}
     for key, highest in bounds.items():
         value = header.integer(key)
@@ -355,7 +360,6 @@ def _refuse_fatal(header: GgufHeader) -> None:
         if not 0 <= header.integer(key) <= _MAX_WIDTH:
             msg = f"The model's file is damaged: {header.architecture}.{key} is {header.integer(key)}."
             raise BadModelFile(msg)
-    _refuse_experts(header)
     for key in ("attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"):
         epsilon = header.metadata.get(f"{header.architecture}.{key}", 0.0)
         if not isinstance(epsilon, int | float) or epsilon < 0:

@@ -1,6 +1,8 @@
 """The models on this machine's disk: those of our own folder, then those of other programs' folders, which are never changed."""
 
 import contextlib
+import math
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,10 +52,19 @@ class DiskCatalog:
     _known: dict[Path, _Known] = field(default_factory=dict)
     _claims: dict[str, int] = field(default_factory=dict)
 
-    async def open(self) -> None:
-        """Makes our folder, and reads what has been checked."""
+    async def open(self, *, keep_unused_s: float = math.inf) -> None:
+        """Makes our folder, reads what has been checked, and removes what nothing has used for a while.
+
+        Args:
+            keep_unused_s: Seconds that files are kept which no model uses: those that were sent for a model never made, and downloads
+                that were never gone on with.
+        """
         await anyio.to_thread.run_sync(self.own.prepare)
         await anyio.to_thread.run_sync(self.checked.open)
+        if math.isfinite(keep_unused_s):
+            removed = await anyio.to_thread.run_sync(self._remove_old, keep_unused_s)
+            if removed:
+                log.info("unused_model_files_removed", files=removed)
 
     # The port
 
@@ -247,7 +258,7 @@ class DiskCatalog:
                 log.warning("model_unreadable", model=source.name.short, reason=error.detail)
                 if stamp is not None and not isinstance(error, BadManifest):
                     self._known[source.path] = _Known(stamp=stamp, model=None)
-        for path in self._known.keys() - paths:
+        for path in set(self._known) - paths:
             self._known.pop(path, None)
         return sorted(found, key=lambda each: (each.modified_at, each.name), reverse=True)
 
@@ -301,15 +312,34 @@ class DiskCatalog:
 
     def _remove_unused(self, candidates: frozenset[str]) -> Sequence[str]:
         """Removes those blobs that no manifest names. If any manifest cannot be read, none: it may need them."""
-        left = set(candidates) - self._claims.keys()
+        left = set(candidates)
         for stored in self.own.names() if left else ():
             used = self._blobs_of(stored.path)
             if used is None:
                 return ()
             left -= used
-        for each in left:
+        removed = sorted(left - set(self._claims))
+        for each in removed:
             self.own.remove_blob(each)
-        return sorted(left)
+        return removed
+
+    def _remove_old(self, keep_unused_s: float) -> int:
+        """Removes files that no manifest names and that nobody has written to for so long; none if a manifest cannot be read."""
+        used: set[str] = set()
+        for stored in self.own.names():
+            found = self._blobs_of(stored.path)
+            if found is None:
+                return 0
+            used |= {each.replace(":", "-", 1) for each in found}
+        oldest_s = time.time() - keep_unused_s
+        old = [
+            each
+            for each in self.own.blobs.iterdir()
+            if each.name not in used and each.is_file() and each.lstat().st_mtime < oldest_s
+        ]
+        for each in old:
+            each.unlink(missing_ok=True)
+        return len(old)
 
     def _blobs_of(self, path: Path) -> frozenset[str] | None:
         try:

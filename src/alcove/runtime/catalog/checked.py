@@ -5,6 +5,7 @@ A file counts as the one that was checked while its size, its time of change and
 
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class CheckedFiles:
 
     path: Path
     _marks: dict[str, Mark] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self) -> None:
         """Reads what an earlier process has checked; a file that cannot be read counts as empty."""
@@ -47,15 +49,16 @@ class CheckedFiles:
         mark = _mark(file, digest)
         if mark is None or self._marks.get(str(file.resolve())) == mark:
             return
-        self._marks[str(file.resolve())] = mark
-        self._marks = {path: each for path, each in self._marks.items() if Path(path).exists()}
         draft = self.path.with_name(f"{self.path.name}.{new_id()}")
-        try:
-            draft.write_text(json.dumps(self._marks))
-            draft.replace(self.path)
-        except OSError as error:  # the check itself is done; it is made again after the next start
-            draft.unlink(missing_ok=True)
-            log.warning("checked_models_unwritable", path=str(self.path), reason=str(error))
+        with self._lock:
+            kept = {path: each for path, each in self._marks.items() if Path(path).exists()}
+            self._marks = {**kept, str(file.resolve()): mark}
+            try:
+                draft.write_text(json.dumps(self._marks))
+                draft.replace(self.path)
+            except OSError as error:  # the check itself is done; it is made again after the next start
+                draft.unlink(missing_ok=True)
+                log.warning("checked_models_unwritable", path=str(self.path), reason=str(error))
 
 
 def _mark(file: Path, digest: str) -> Mark | None:

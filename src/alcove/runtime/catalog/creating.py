@@ -1,5 +1,6 @@
 """Makes a model out of another one, or of GGUF files that were sent here, with a template, a system prompt or options of its own."""
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from alcove.kernel.chat import JsonValue
 from alcove.kernel.errors import InvalidRequest
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.config import config_of
-from alcove.runtime.catalog.digests import hex_of
+from alcove.runtime.catalog.digests import digest_of, hex_of
 from alcove.runtime.catalog.errors import BlobNotFound
 from alcove.runtime.catalog.figures import quantization
 from alcove.runtime.catalog.manifest import CONFIG_TYPE, Layer, LayerKind, Manifest
@@ -65,6 +66,8 @@ class _Making:
 
     config: dict[str, JsonValue]
     layers: list[Layer]
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """Keeps its layers from being removed with another model before it has its manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class Creator:
             for file, digest in recipe.adapters.items():
                 making.layers.append(await self._adapter(file, digest))
             await self._check_quantization(recipe, making)
-            with self.catalog.claimed([each.digest for each in making.layers]):
+            with making.held:
+                making.held.enter_context(self.catalog.claimed([each.digest for each in making.layers]))
                 known = {each.digest for each in making.layers}
                 await self._add_texts(recipe, making)
                 for layer in making.layers:
@@ -202,21 +206,25 @@ class Creator:
             data = json.dumps({**old, **recipe.parameters}, ensure_ascii=False).encode()
             await self._replace(making, LayerKind.PARAMS, data)
         for text in recipe.license:
-            layer = await self._text(LayerKind.LICENSE, text.encode())
+            layer = await self._text(making, LayerKind.LICENSE, text.encode())
             if layer.digest not in {each.digest for each in making.layers}:
                 making.layers.append(layer)
 
     async def _replace(self, making: _Making, kind: LayerKind, data: bytes, *also: LayerKind) -> None:
         making.layers = [each for each in making.layers if each.kind not in {kind, *also}]
-        making.layers.append(await self._text(kind, data))
+        making.layers.append(await self._text(making, kind, data))
 
-    async def _text(self, kind: LayerKind, data: bytes) -> Layer:
-        return Layer.of(kind, await self.catalog.put_bytes(data), len(data))
+    async def _text(self, making: _Making, kind: LayerKind, data: bytes) -> Layer:
+        return Layer.of(kind, await self._put(making, data), len(data))
+
+    async def _put(self, making: _Making, data: bytes) -> str:
+        making.held.enter_context(self.catalog.claimed([digest_of(data)]))
+        return await self.catalog.put_bytes(data)
 
     async def _manifest(self, making: _Making) -> Manifest:
         config = {**making.config, "rootfs": {"type": "layers", "diff_ids": [each.digest for each in making.layers]}}
         data = json.dumps(config, separators=(",", ":")).encode()
-        digest = await self.catalog.put_bytes(data)
+        digest = await self._put(making, data)
         return Manifest.of(Layer(media_type=CONFIG_TYPE, digest=digest, size=len(data)), making.layers)
 
 

@@ -23,6 +23,10 @@ class CatalogSettings(BaseModel):
     max_blob_bytes: Annotated[int, Field(ge=1024)] = 200 * GIB
     """Largest file that may be sent here (`POST /api/blobs/…`), in bytes. Default 200 GiB."""
 
+    keep_unused_h: Annotated[float, Field(ge=1, le=87_600)] = 168.0
+    """Hours that files are kept which no model uses: those that were sent for a model never made, and downloads that were broken off and
+    never gone on with. They are removed when the server starts. 1 to 87,600. Default 168: a week to pull again."""
+
     serve: Literal["nobody", "keys", "everyone"] = "keys"
     """Who may pull models from here by the registry's protocol (`/v2/…`): nobody, those with an API key (`Authorization: Bearer`), or
     everyone who reaches the port. An Ollama sends no key, so it needs `everyone`. Default: those with a key."""

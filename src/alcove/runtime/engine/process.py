@@ -224,7 +224,8 @@ class ProcessEngine:
             return
         await asyncio.shield(child.ended)
         how = str(said.get("detail", "")) or how_it_ended(transport.get_returncode())
-        last = tuple(child.lines)
+        weights = plan.model.files.weights
+        last = tuple(each.replace(str(weights), name).replace(str(weights.parent), "…") for each in child.lines)
         shown = " / ".join(last[-_SHOWN_LINES:])
         msg = f"{name!r} could not be loaded: {how}" + (f" Its last lines: {shown}" if shown else "")
         log.warning("model_failed", model=name, how=how)

@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.config import config_of
-from alcove.runtime.catalog.digests import short
+from alcove.runtime.catalog.digests import digest_of, short
 from alcove.runtime.catalog.manifest import CONFIG_TYPE, Layer, Manifest
 from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.gguf import read_header
@@ -65,6 +65,7 @@ class Puller:
                 layers.append(Layer.of(file.kind, found.digest, found.total))
             yield Progress(status="verifying sha256 digest")
             yield Progress(status="writing manifest")
+            held.enter_context(self.catalog.claimed([digest_of(data) for _, data in remote.texts]))
             removed = await self._write(remote, layers)
         if removed:
             yield Progress(status="removing unused layers")

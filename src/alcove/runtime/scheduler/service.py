@@ -484,8 +484,7 @@ class ModelScheduler:
 
     def _tell(self) -> None:
         for entry in tuple(self._entries.values()):
-            told = self._told(entry)
-            if entry.is_news(told):
+            if self._watchers.are_there and entry.is_news(told := self._told(entry)):
                 self._watchers.tell(told)
             is_gone = entry.run is None and not len(entry.queue)
             if is_gone and (entry.state == "unloaded" or len(self._entries) > _KEPT_ENTRIES) and not entry.is_pinned:

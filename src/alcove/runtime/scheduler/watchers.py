@@ -24,6 +24,11 @@ class Watchers:
 
     _watchers: set[_Watcher] = field(default_factory=set)
 
+    @property
+    def are_there(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._watchers)
+
     def tell(self, change: RunningModel) -> None:
         """Tells them of a change; never waits."""
         for each in self._watchers:

@@ -1,0 +1,183 @@
+"""The catalogue on disk: what is kept, what is removed, what is checked, and what is never touched."""
+
+import os
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from alcove.kernel.errors import ModelNotFound
+from alcove.runtime.catalog.catalog import DiskCatalog
+from alcove.runtime.catalog.checked import CheckedFiles
+from alcove.runtime.catalog.creating import Creator, Recipe
+from alcove.runtime.catalog.digests import digest_of
+from alcove.runtime.catalog.errors import BlobNotFound
+from alcove.runtime.catalog.folder import ModelFolder
+from alcove.runtime.catalog.manifest import Layer, LayerKind, Manifest
+from alcove.runtime.errors import BadModelFile
+from alcove.runtime.models import Capability
+from alcove.runtime.names import ModelName
+from alcove.runtime.testing.gguf import tiny_model
+
+WEIGHTS = tiny_model()
+
+
+async def open_catalog(folder: Path, *others: ModelFolder, **options: float) -> DiskCatalog:
+    catalog = DiskCatalog(
+        own=ModelFolder(folder / "models"), others=others, checked=CheckedFiles(folder / "checked.json")
+    )
+    await catalog.open(**options)
+    return catalog
+
+
+async def make(catalog: DiskCatalog, name: str, *, weights: bytes = WEIGHTS, system: str = "") -> str:
+    with catalog.claimed([digest_of(weights)]):
+        digest = await catalog.put_bytes(weights)
+        recipe = Recipe(name=name, files={"x.gguf": digest}, system=system)
+        [each async for each in Creator(catalog).create(recipe)]
+    return digest
+
+
+async def test_spelling_that_was_stored_stays(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    await make(catalog, "Team/Tiny:V1")
+    await make(catalog, "team/tiny:v1", system="other")
+    (model,) = await catalog.list()
+    assert model.name == "Team/Tiny:V1"
+    assert model.system == "other"
+    assert (await catalog.get("TEAM/tiny:v1")).name == "Team/Tiny:V1"
+
+
+async def test_layers_go_with_the_last_model_that_uses_them(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    digest = await make(catalog, "a", system="of a")
+    await make(catalog, "b", system="of b")
+    await catalog.delete("a")
+    assert catalog.own.has(digest)
+    await catalog.delete("b")
+    assert list(catalog.own.blobs.iterdir()) == []
+    with pytest.raises(ModelNotFound):
+        await catalog.delete("b")
+
+
+async def test_layers_that_somebody_is_about_to_use_stay(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    digest = await make(catalog, "a")
+    with catalog.claimed([digest]), catalog.claimed([digest]):
+        await catalog.delete("a")
+        assert catalog.own.has(digest)
+    await make(catalog, "a")
+    await catalog.delete("a")
+    assert not catalog.own.has(digest)
+
+
+async def test_a_manifest_that_cannot_be_read_keeps_all_layers(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    digest = await make(catalog, "a")
+    await make(catalog, "b")
+    manifest = catalog.own.manifests / "registry.ollama.ai/library/b/latest"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:50])
+    assert [each.name for each in await catalog.list()] == ["a:latest"]
+    await catalog.delete("a")
+    assert catalog.own.has(digest)
+    manifest.write_bytes(whole)
+    assert [each.name for each in await catalog.list()] == ["b:latest"]
+
+
+async def test_a_manifest_is_only_written_when_its_layers_are_there(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    missing = Layer.of(LayerKind.MODEL, f"sha256:{'0' * 64}", 10)
+    with pytest.raises(BlobNotFound):
+        await catalog.write(ModelName.parse("x"), Manifest.of(missing, [missing]))
+    assert await catalog.list() == []
+
+
+async def test_a_file_is_checked_once_until_it_changes(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    await make(catalog, "a")
+    model = await catalog.get("a")
+    await catalog.verify(model)
+    again = await open_catalog(tmp_path)
+    assert again.checked.is_checked(model.files.weights, f"sha256:{model.weights_digest}")
+    data = bytearray(model.files.weights.read_bytes())
+    data[-1] ^= 1
+    times = model.files.weights.stat()
+    model.files.weights.write_bytes(data)
+    os.utime(model.files.weights, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    with pytest.raises(BadModelFile, match="is damaged"):
+        await again.verify(model)
+    (tmp_path / "checked.json").write_text("[1, {]")
+    await open_catalog(tmp_path)  # what cannot be read counts as nothing
+
+
+async def test_strange_files_in_the_folder_are_passed_over(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    await make(catalog, "a")
+    folder = catalog.own.manifests
+    for path in ("README", "host/file", "host/a/b/c/d/e", "registry.ollama.ai/library/a/.incoming-1", "h/n/m/bad tag"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("x")
+    assert [each.name for each in await catalog.list()] == ["a:latest"]
+
+
+async def test_what_nothing_uses_is_removed_after_a_while(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    digest = await make(catalog, "a")
+    unused = await catalog.put_bytes(b"sent, and never used")
+    partial = catalog.own.blobs / "sha256-0-partial"
+    partial.write_bytes(b"x")
+    half = catalog.own.incoming()
+    half.write_bytes(b"x")
+    await open_catalog(tmp_path, keep_unused_s=3600)
+    assert catalog.own.has(unused)
+    assert partial.exists()
+    assert not half.exists()
+    long_ago = time.time() - 7200
+    for each in catalog.own.blobs.iterdir():
+        os.utime(each, (long_ago, long_ago))
+    await open_catalog(tmp_path, keep_unused_s=3600)
+    assert not catalog.own.has(unused)
+    assert not partial.exists()
+    assert catalog.own.has(digest)
+    assert len(await catalog.list()) == 1
+
+
+async def test_many_at_once_leave_nothing_half_done(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+
+    async def live(name: str) -> None:
+        for _ in range(5):
+            await make(catalog, name, system=f"of {name}")
+            await catalog.list()
+            await catalog.delete(name)
+
+    async with anyio.create_task_group() as group:
+        for number in range(6):
+            group.start_soon(live, f"m{number}")
+    assert await catalog.list() == []
+    assert list(catalog.own.blobs.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        ({}, {Capability.COMPLETION}),
+        ({"llama.pooling_type": 1}, {Capability.EMBEDDING}),
+        ({"llama.pooling_type": 4}, {Capability.RERANK}),
+        ({"llama.pooling_type": 0}, {Capability.COMPLETION}),
+        (
+            {"tokenizer.chat_template": "{% if tools %}{{ tools }}{% endif %}"},
+            {Capability.COMPLETION, Capability.TOOLS},
+        ),
+        ({"tokenizer.chat_template": "{{ enable_thinking }}"}, {Capability.COMPLETION, Capability.THINKING}),
+        ({"tokenizer.ggml.fim_pre_token_id": 1}, {Capability.COMPLETION, Capability.INSERT}),
+    ],
+)
+async def test_capabilities_come_from_the_file(
+    tmp_path: Path, metadata: dict[str, object], found: set[Capability]
+) -> None:
+    catalog = await open_catalog(tmp_path)
+    await make(catalog, "a", weights=tiny_model(metadata=metadata))
+    assert (await catalog.get("a")).capabilities == found

@@ -9,6 +9,7 @@ from alcove.gateway.adapters.ollama import OllamaUpstreamFactory
 from alcove.gateway.adapters.openai_compatible import OpenAiUpstreamFactory
 from alcove.gateway.adapters.prices import PackagedPrices
 from alcove.gateway.adapters.reader import Reader
+from alcove.gateway.adapters.remote_ollamas import RemoteOllamaServers
 from alcove.gateway.cache.adapters.memory import MemoryCache
 from alcove.gateway.cache.flights import Flights
 from alcove.gateway.cache.metrics import CacheCollector
@@ -47,7 +48,7 @@ from alcove.gateway.routing.transports import TimedUpstreams, Transports
 from alcove.gateway.service import BuiltInModels, DeploymentService, ModelCatalogue
 from alcove.gateway.store import SqlDeploymentStore
 from alcove.infra.embedder import Embedder
-from alcove.infra.http import AddressGuard
+from alcove.infra.http import AddressGuard, HttpClient
 from alcove.infra.secrets import SecretBox
 from alcove.infra.valkey import open_valkey
 from alcove.kernel.ports import ModelSource, Pricing
@@ -245,6 +246,11 @@ async def _open_guards(ground: Ground, store: SqlGuardStore, policies: RoutedPol
     found = GuardrailFilter(directory)
     ground.metrics.registry.register(GuardCollector(found.counts))
     return found
+
+
+def remote_ollamas(ground: Ground, gateway: GatewayParts) -> RemoteOllamaServers:
+    """Gives the models of Ollama deployments, for those who list models by Ollama's protocol."""
+    return RemoteOllamaServers(gateway.directory, HttpClient(ground.settings.gateway.http_limits(), gateway.addresses))
 
 
 def gateway_services(ground: Ground, gateway: GatewayParts, sink: TraceSink, audit: Audit) -> GatewayServices:

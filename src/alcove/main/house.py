@@ -1,7 +1,7 @@
 """Builds every room around one database, one task group and one clock, and ends them in order."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -45,14 +45,14 @@ from alcove.knowledge.ports import ERASE, INGEST
 from alcove.knowledge.retrieval import Retriever
 from alcove.knowledge.service import CollectionService, DocumentService
 from alcove.knowledge.store import SqlKnowledgeStore
-from alcove.main.gateway import GatewayParts, GatewayServices, gateway_services, open_gateway
+from alcove.main.gateway import GatewayParts, GatewayServices, gateway_services, open_gateway, remote_ollamas
 from alcove.main.ground import Ground
 from alcove.main.hot import HotGround, HotParts, open_hot
 from alcove.main.limits import AllowancesOfHouse
-from alcove.main.people import build_identity, master_key
-from alcove.main.runtime import open_runtime
+from alcove.main.people import build_audit, build_identity, master_key
+from alcove.main.runtime import open_local_models
 from alcove.main.usage import open_usage
-from alcove.runtime.testing.catalog import FolderCatalog
+from alcove.runtime.catalog.ports import Origin as ModelOrigin
 from alcove.settings import Settings
 from alcove.status.service import Part, StatusService
 from alcove.tracing.adapters.duckdb_store import DuckDbTraceStore
@@ -61,7 +61,7 @@ from alcove.tracing.service import TraceService
 
 log = structlog.get_logger(__name__)
 
-_INSIDE = frozenset({"background", "gateway", "hot"})  # what no route asks for by its name
+_INSIDE = frozenset({"background", "gateway", "hot", "runtime"})  # what no route asks for by its name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +78,7 @@ class House:
     metrics: Metrics
     model_catalogue: ModelCatalogue
     gateway: GatewayServices
+    runtime: Mapping[str, object]
     usage: UsageService
     limits: LimitService
     chat_face: ChatFace
@@ -87,6 +88,7 @@ class House:
         """Gives the services by name, as the application's lifespan hands them to requests."""
         return {
             **_by_name(self.gateway),
+            **self.runtime,
             **{name: each for name, each in _by_name(self).items() if name not in _INSIDE},
         }
 
@@ -96,12 +98,12 @@ def _by_name(record: object) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditOfDeployments:
-    """The gateway's audit port on the house's audit table."""
+class AuditOfRooms:
+    """The audit port of the gateway and of the runtime on the house's audit table."""
 
     audit: AuditService
 
-    async def record(self, who: Principal, action: str, subject: str, origin: Origin) -> None:
+    async def record(self, who: Principal, action: str, subject: str, origin: Origin | ModelOrigin) -> None:
         """Adds a line to the audit trail."""
         actor = Actor(name=who.email, ip=origin.ip, request_id=origin.request_id)
         await self.audit.record(actor, Action(action), subject)
@@ -154,8 +156,9 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
         )
         tracing = await _open_tracing(ground)
         usage = await open_usage(ground)
-        runtime = open_runtime(ground, FolderCatalog(settings.data_dir / "gguf"))
-        gateway = await open_gateway(ground, usage, None if runtime is None else runtime.upstreams)
+        audit = build_audit(database, clock)
+        local = await open_local_models(ground, AuditOfRooms(audit))
+        gateway = await open_gateway(ground, usage, local.upstreams)
         knowledge = await _open_knowledge(ground, gateway)
         runner = TurnRunner(
             models=gateway.catalogue,
@@ -171,7 +174,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             database,
             ground.key,
             background,
-            clock,
+            audit,
             on_user_deleted=(
                 chats.delete_owner,
                 knowledge.collections.delete_owner,
@@ -197,7 +200,8 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             ),
             metrics=metrics,
             model_catalogue=gateway.catalogue,
-            gateway=gateway_services(ground, gateway, tracing.sink, AuditOfDeployments(identity.audit)),
+            gateway=gateway_services(ground, gateway, tracing.sink, AuditOfRooms(audit)),
+            runtime=local.state(ground, remote_ollamas(ground, gateway)),
             usage=usage.service,
             limits=LimitService(store=gateway.meter.store, allowances=AllowancesOfHouse(identity)),
             chat_face=chat_face,

@@ -52,22 +52,27 @@ def master_key(settings: Settings) -> MasterKey:
     )
 
 
+def build_audit(database: Database, clock: Clock) -> AuditService:
+    """Gives what remembers who did what."""
+    refusals = memory_window("refusals", amount=_REFUSALS_PER_MINUTE, window_s=60)
+    return AuditService(store=SqlAuditStore(database), clock=clock, refusals=refusals)
+
+
 def build_identity(
     settings: Settings,
     database: Database,
     key: MasterKey,
     background: BackgroundTasks,
-    clock: Clock,
+    audit: AuditService,
     on_user_deleted: Sequence[UserDeleted] = (),
 ) -> Identity:
     """Gives the services of the identity room."""
+    clock = audit.clock
     options = settings.identity
     users, sessions, keys = SqlUserStore(database), SqlSessionStore(database), SqlKeyStore(database)
     cache = CredentialCache(clock, options.cache_s)
     passwords = Argon2Passwords()
     attempts = AttemptGuard(memory_window("login", amount=options.login_attempts, window_s=options.login_window_s))
-    refusals = memory_window("refusals", amount=_REFUSALS_PER_MINUTE, window_s=60)
-    audit = AuditService(store=SqlAuditStore(database), clock=clock, refusals=refusals)
     accounts = AccountService(
         users=users,
         sessions=sessions,
@@ -226,6 +231,6 @@ async def open_desk(settings: Settings) -> AsyncIterator[AccountDesk]:
     try:
         await migrate(database)
         async with background_tasks(drain_s=1) as background:
-            yield AccountDesk(build_identity(settings, database, key, background, SystemClock()))
+            yield AccountDesk(build_identity(settings, database, key, background, build_audit(database, SystemClock())))
     finally:
         await database.close()

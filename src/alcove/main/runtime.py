@@ -1,49 +1,90 @@
-"""Builds what runs local models."""
+"""Builds the runtime: the models on this machine's disk, and what runs them."""
 
 from dataclasses import dataclass
 
 from alcove.gateway.adapters.local import LocalUpstreamFactory
 from alcove.main.ground import Ground
+from alcove.main.runtime_catalog import LibraryParts, open_library, runtime_state
 from alcove.runtime.adapters.nvml import open_gpus
+from alcove.runtime.catalog.ports import Audit, RemoteOllamas
 from alcove.runtime.engine.process import ProcessEngine
 from alcove.runtime.gpu import GpuBudget
+from alcove.runtime.idle import IdleModels
 from alcove.runtime.machine import budget_bytes, processors
-from alcove.runtime.ports import Catalog
-from alcove.runtime.scheduler.planning import Planner
+from alcove.runtime.models import InstalledModel, LoadOptions
+from alcove.runtime.ports import Catalog, ManagedModels
+from alcove.runtime.scheduler.planning import Planner, purpose_of
 from alcove.runtime.scheduler.service import ModelScheduler
-from alcove.runtime.service import RuntimeService
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMemory:
+    """The catalogue's port `MemoryForecast` on what the scheduler would do."""
+
+    planner: Planner
+
+    def need_bytes(self, model: InstalledModel) -> int:
+        """Predicts the memory a model takes with the context and the slots it would be given here."""
+        return self.planner.need_bytes(model, LoadOptions(), purpose_of(model))
+
+    def budget_bytes(self) -> int:
+        """Gives the memory that local models may take together."""
+        return self.planner.budget_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuntimeParts:
-    """What runs local models.
+    """The local models.
 
     Attributes:
-        scheduler: Lends them.
-        service: What people do with them by hand.
-        upstreams: Opens them as the deployment `local`.
+        models: Lends them.
+        library: Keeps them.
+        memory: Says what they take.
+        upstreams: Opens them as the deployment `local`; None where they are switched off.
     """
 
-    scheduler: ModelScheduler
-    service: RuntimeService
-    upstreams: LocalUpstreamFactory
+    models: ManagedModels
+    library: LibraryParts
+    memory: PlannedMemory
+    upstreams: LocalUpstreamFactory | None
+
+    def state(self, ground: Ground, remote: RemoteOllamas) -> dict[str, object]:
+        """Gives what the runtime's routes find in the state of each request, by name."""
+        return runtime_state(
+            self.library, self.models, self.memory, remote, serve=ground.settings.models.serve, clock=ground.clock
+        )
 
 
-def open_runtime(ground: Ground, catalog: Catalog) -> RuntimeParts | None:
-    """Starts the scheduler over the models of a catalogue; None where local models are switched off.
+async def open_local_models(ground: Ground, audit: Audit) -> RuntimeParts:
+    """Opens the models on this machine's disk, and starts what runs them and what pulls them.
 
-    Its worker is cancelled with the others when the house closes, after running answers had their time; it ends every process.
+    Their workers are cancelled with the others when the house closes, after running answers had their time; that ends every process.
     """
+    settings, clock = ground.settings, ground.clock
+    library = await open_library(settings.data_dir, settings.models, settings.registry, audit=audit, clock=clock)
+    ground.stack.callback(library.close)
+    ground.workers.start(library.tasks.run, "model pulls")
+    options = settings.runtime
+    planner = Planner(settings=options, budget_bytes=budget_bytes(options), processors=processors())
+    scheduler = _scheduler(ground, library.library.catalog, planner) if options.enabled else None
+    return RuntimeParts(
+        models=scheduler or IdleModels(),
+        library=library,
+        memory=PlannedMemory(planner),
+        upstreams=scheduler
+        and LocalUpstreamFactory(scheduler, library.library.catalog, settings.gateway.http_limits()),
+    )
+
+
+def _scheduler(ground: Ground, catalog: Catalog, planner: Planner) -> ModelScheduler:
     settings, clock = ground.settings.runtime, ground.clock
-    if not settings.enabled:
-        return None
     engine = ProcessEngine.open(settings)
     ground.stack.callback(engine.close)
     scheduler = ModelScheduler(
         settings=settings,
         catalog=catalog,
         engine=engine,
-        planner=Planner(settings=settings, budget_bytes=budget_bytes(settings), processors=processors()),
+        planner=planner,
         gpus=GpuBudget(probe=open_gpus(), settings=settings, clock=clock, can_offload=engine.can_offload),
         clock=clock,
     )
@@ -56,8 +97,4 @@ def open_runtime(ground: Ground, catalog: Catalog) -> RuntimeParts | None:
         "Requests that wait for a local model",
         lambda: sum(each.queued for each in scheduler.running()),
     )
-    return RuntimeParts(
-        scheduler=scheduler,
-        service=RuntimeService(scheduler),
-        upstreams=LocalUpstreamFactory(scheduler, catalog, ground.settings.gateway.http_limits()),
-    )
+    return scheduler

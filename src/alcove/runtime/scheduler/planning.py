@@ -74,6 +74,16 @@ class Planner:
             note=note,
         )
 
+    def need_bytes(self, model: InstalledModel, options: LoadOptions, purpose: Purpose) -> int:
+        """Predicts what a model takes: with the slots of the settings, or with one where only that fits."""
+        num_ctx, _ = self.context(model, options, purpose)
+        threads = min(self.settings.threads or max(1, self.processors - 1), _MOST_THREADS)
+        batch = num_ctx if purpose != "chat" else self._batch(model.shape, threads)
+        whole, least = (
+            memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type) for slots in (self.settings.parallel, 1)
+        )
+        return whole if whole <= self.budget_bytes else least
+
     def context(self, model: InstalledModel, options: LoadOptions, purpose: Purpose) -> tuple[int, str]:
         """Gives the tokens of context, and in words what was asked for where that is more than the model can.
 

@@ -267,11 +267,6 @@ class Action(StrEnum):
     LOCAL_MODEL_LOAD = "local_model.load"
     LOCAL_MODEL_UNLOAD = "local_model.unload"
     LOCAL_MODEL_PIN = "local_model.pin"
-    LOCAL_MODEL_PULL = "local_model.pull"
-    LOCAL_MODEL_PUSH = "local_model.push"
-    LOCAL_MODEL_CREATE = "local_model.create"
-    LOCAL_MODEL_COPY = "local_model.copy"
-    LOCAL_MODEL_DELETE = "local_model.delete"
     REQUEST = "request"
 
 

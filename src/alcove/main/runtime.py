@@ -71,8 +71,9 @@ async def open_local_models(ground: Ground, audit: Audit) -> RuntimeParts:
         models=scheduler or IdleModels(),
         library=library,
         memory=PlannedMemory(planner),
-        upstreams=scheduler
-        and LocalUpstreamFactory(scheduler, library.library.catalog, settings.gateway.http_limits()),
+        upstreams=None
+        if scheduler is None
+        else LocalUpstreamFactory(scheduler, library.library.catalog, settings.gateway.http_limits()),
     )
 
 

@@ -1,7 +1,7 @@
 """Local models where they are switched off: they are on the disk, and none is ever loaded."""
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import anyio
@@ -9,6 +9,7 @@ import anyio
 from alcove.kernel.errors import Unavailable
 from alcove.runtime.models import Lease, LeaseRequest, MemoryUse, RunningModel
 
+_LONG_S = 3600.0
 _OFF = "Local models are switched off here (`runtime.enabled`); ask a model of another server."
 
 
@@ -16,15 +17,13 @@ _OFF = "Local models are switched off here (`runtime.enabled`); ask a model of a
 class IdleModels:
     """Implements `ManagedModels` by refusing."""
 
-    @contextlib.asynccontextmanager
-    async def lease(self, request: LeaseRequest) -> AsyncIterator[Lease]:  # noqa: ARG002  the port's signature
+    def lease(self, request: LeaseRequest) -> AbstractAsyncContextManager[Lease]:  # noqa: ARG002  the port's signature
         """Lends nothing.
 
         Raises:
             Unavailable: Always.
         """
         raise Unavailable(_OFF)
-        yield  # what makes it a generator
 
     def running(self) -> Sequence[RunningModel]:
         """Gives nothing."""
@@ -36,8 +35,10 @@ class IdleModels:
 
     async def watch(self) -> AsyncGenerator[RunningModel, None]:
         """Gives no change, ever."""
-        await anyio.sleep_forever()
-        yield  # type: ignore[unreachable]  # what makes it a generator
+        while True:
+            await anyio.sleep(_LONG_S)
+            for each in self.running():
+                yield each
 
     async def unload(self, model: str) -> None:
         """Does nothing: no model is loaded."""

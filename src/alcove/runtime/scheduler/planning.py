@@ -80,7 +80,8 @@ class Planner:
         threads = min(self.settings.threads or max(1, self.processors - 1), _MOST_THREADS)
         batch = num_ctx if purpose != "chat" else self._batch(model.shape, threads)
         whole, least = (
-            memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type) for slots in (self.settings.parallel, 1)
+            memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
+            for slots in (self.settings.parallel, 1)
         )
         return whole if whole <= self.budget_bytes else least
 

@@ -11,7 +11,10 @@ import { AdminPage } from "./AdminPage";
 function open(section: string) {
   const client = createQueryClient();
   client.setQueryData(authStateQuery.queryKey, { setup_required: false, user: someUser(), csrf_token: "t", version: "1.2.3" });
-  server.use(http.get("*/api/v1/models", () => HttpResponse.json({ items: [], notice: null })));
+  server.use(
+    http.get("*/api/v1/models", () => HttpResponse.json({ items: [], notice: null })),
+    http.get("*/api/v1/guardrails", () => page([])),
+  );
   return renderPage(<AdminPage />, { path: `/admin/${section}`, route: "/admin/$", client });
 }
 

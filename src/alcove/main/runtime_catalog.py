@@ -1,4 +1,4 @@
-"""Builds the half of the runtime that keeps models: what is on the disk, what is pulled, pushed and made."""
+"""Builds the half of the runtime that keeps models: what is on the disk, what is pulled, pushed and made; and what its routes need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,20 +6,24 @@ from pathlib import Path
 
 from alcove.infra.http import AddressGuard, HttpClient, HttpLimits
 from alcove.kernel.clock import Clock
+from alcove.runtime.api import RuntimeDesk
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.checked import CheckedFiles
 from alcove.runtime.catalog.creating import Creator
 from alcove.runtime.catalog.folder import ModelFolder
-from alcove.runtime.catalog.ports import Audit
+from alcove.runtime.catalog.ports import Audit, MemoryForecast, RemoteOllamas
 from alcove.runtime.catalog.receiving import Receiver
-from alcove.runtime.catalog.settings import CatalogSettings
+from alcove.runtime.catalog.settings import CatalogSettings, Serve
 from alcove.runtime.library import ModelLibrary
+from alcove.runtime.ollama_api import OllamaFace
+from alcove.runtime.ports import LocalModels
 from alcove.runtime.registry.downloads import Downloads
 from alcove.runtime.registry.origins import Origins
 from alcove.runtime.registry.pulling import Puller
 from alcove.runtime.registry.pushing import Pusher
 from alcove.runtime.registry.settings import RegistrySettings
 from alcove.runtime.registry.tasks import TransferTasks
+from alcove.runtime.registry_api import ServedModels
 from alcove.runtime.transfers import Transfers
 
 _NO_END_S = 1e9
@@ -75,3 +79,29 @@ async def open_library(
         audit=audit,
     )
     return LibraryParts(library=library, tasks=tasks, close=http.close)
+
+
+def runtime_state(
+    parts: LibraryParts,
+    local: LocalModels,
+    memory: MemoryForecast,
+    remote: RemoteOllamas,
+    *,
+    serve: Serve,
+    clock: Clock,
+) -> dict[str, object]:
+    """Gives what the runtime's routes find in the state of each request, by name.
+
+    Args:
+        parts: The models of this machine.
+        local: Those that are loaded.
+        memory: What they take.
+        remote: Those of other machines.
+        serve: Who may pull models from here.
+        clock: The time.
+    """
+    return {
+        "ollama_face": OllamaFace(parts.library, local, remote, clock),
+        "served_models": ServedModels(parts.library.catalog, serve),
+        "runtime_desk": RuntimeDesk(parts.library, local, memory, clock),
+    }

@@ -4,7 +4,7 @@ Blobs carry `Location`, without which an Ollama does not take them (its issues 6
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import FileResponse, Response
@@ -14,6 +14,7 @@ from alcove.kernel.errors import ModelNotFound, NotFound
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.manifest import MANIFEST_TYPE
 from alcove.runtime.catalog.reading import Source
+from alcove.runtime.catalog.settings import Serve
 from alcove.runtime.names import DEFAULT_HOST, InvalidModelName, ModelName
 
 router = APIRouter(prefix="/v2", tags=["registry"])
@@ -31,7 +32,7 @@ class ServedModels:
     """
 
     catalog: DiskCatalog
-    to: Literal["nobody", "keys", "everyone"]
+    to: Serve
 
 
 def _served(request: Request) -> ServedModels:

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 GIB = 1 << 30
 
+Serve = Literal["nobody", "keys", "everyone"]
+
 
 class CatalogSettings(BaseModel):
     """Where models are kept."""
@@ -27,6 +29,6 @@ class CatalogSettings(BaseModel):
     """Hours that files are kept which no model uses: those that were sent for a model never made, and downloads that were broken off and
     never gone on with. They are removed when the server starts. 1 to 87,600. Default 168: a week to pull again."""
 
-    serve: Literal["nobody", "keys", "everyone"] = "keys"
+    serve: Serve = "keys"
     """Who may pull models from here by the registry's protocol (`/v2/…`): nobody, those with an API key (`Authorization: Bearer`), or
     everyone who reaches the port. An Ollama sends no key, so it needs `everyone`. Default: those with a key."""

@@ -17,13 +17,13 @@ from alcove.infra.problems import install_error_handlers
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import NotAuthenticated
 from alcove.kernel.principal import Principal, Role
-from alcove.main.runtime_catalog import open_library
+from alcove.main.runtime_catalog import open_library, runtime_state
 from alcove.runtime import api as page_api
 from alcove.runtime import ollama_api, registry_api
 from alcove.runtime.catalog.ports import NoRemoteOllamas, Origin, RemoteOllamas, SimpleForecast
 from alcove.runtime.catalog.settings import CatalogSettings
+from alcove.runtime.heartbeat import Heartbeat
 from alcove.runtime.library import ModelLibrary
-from alcove.runtime.ollama_api import OllamaFace
 from alcove.runtime.registry.settings import RegistrySettings
 from alcove.runtime.testing.local import FakeLocalModels
 
@@ -92,22 +92,19 @@ async def listening(
         folder, catalog or CatalogSettings(), RegistrySettings(**given), audit=audit, clock=clock
     )
     local = FakeLocalModels(parts.library.catalog)
-    face = OllamaFace(parts.library, local, remote or NoRemoteOllamas(), clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        yield {
-            "ollama_face": face,
-            "served_models": registry_api.ServedModels(parts.library.catalog, (catalog or CatalogSettings()).serve),
-            "runtime_desk": page_api.RuntimeDesk(parts.library, local, SimpleForecast(budget=1 << 30), clock),
-        }
+        serve = (catalog or CatalogSettings()).serve
+        memory = SimpleForecast(budget=1 << 30)
+        yield runtime_state(parts, local, memory, remote or NoRemoteOllamas(), serve=serve, clock=clock)
 
     app = FastAPI(lifespan=lifespan)
     for each in (ollama_api.router, registry_api.router, page_api.router, *routers):
         app.include_router(each)
     install_error_handlers(app)
     limited = BodyLimit(Doorkeeper(app), max_bytes=1 << 16, max_upload_bytes=1 << 16)
-    outer = HostCheck(limited, bind_host="127.0.0.1")
+    outer = HostCheck(Heartbeat(limited), bind_host="127.0.0.1")
     server = uvicorn.Server(uvicorn.Config(outer, host="127.0.0.1", port=0, log_level="error", lifespan="on"))
     async with anyio.create_task_group() as outermost:
         outermost.start_soon(parts.tasks.run)

@@ -218,6 +218,14 @@ async def test_too_large_a_file_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "models/blobs").iterdir())
 
 
+async def test_the_heartbeat_needs_no_key(tmp_path: Path) -> None:
+    async with listening(tmp_path) as served, served.client(key="") as anybody:
+        answer = await anybody.get("/")
+        assert (answer.status_code, answer.text) == (200, "Ollama is running")
+        assert (await anybody.head("/")).status_code == 200
+        assert (await anybody.post("/")).status_code == 404
+
+
 async def test_other_host_names_get_an_empty_403(tmp_path: Path) -> None:
     async with listening(tmp_path) as served, served.client() as client:
         answer = await client.get("/api/tags", headers={"host": "evil.example.org"})

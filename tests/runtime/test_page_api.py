@@ -115,3 +115,21 @@ async def test_a_pull_runs_on_its_own_and_can_be_ended(tmp_path: Path) -> None:
             assert [each["name"] for each in (await client.get(f"{BASE}/models")).json()["items"]] == ["mine:1"]
             refused = await client.post(f"{BASE}/pulls", json={"model": "evil.example.org/a/b"})
             assert (refused.status_code, refused.json()["code"]) == (403, "registry_not_allowed")
+
+
+async def test_a_pull_of_a_client_ends_when_the_client_leaves(tmp_path: Path) -> None:
+    async def answer(asked: Asked) -> Answer:
+        if asked.path.endswith(DIGEST):
+            await anyio.sleep(20)
+        return registry_answer(asked)
+
+    async with running_front(answer) as front:
+        options: dict[str, Any] = {"hosts": (front.host,), **PARTS, "stall_s": 20}
+        async with listening(tmp_path, **options) as served, served.client() as client:
+            for number, is_streaming in enumerate((True, False)):
+                body = {"model": f"{front.host}/library/big:{number}", "insecure": True, "stream": is_streaming}
+                with anyio.move_on_after(0.5):
+                    await client.post("/api/pull", json=body)
+                (pull, *_) = (await client.get(f"{BASE}/pulls")).json()["items"]
+                assert pull["model"] == body["model"]
+                await until(client, f"{BASE}/pulls/{pull['id']}", "cancelled")

@@ -20,22 +20,23 @@ Lines = AsyncGenerator[Mapping[str, JsonValue], None]
 
 
 class LineResponse(Response):
-    """Sends lines as they come.
+    """Sends lines as they come, or only the last one.
 
     An error before the first line is an answer of its own; one after it is the last line. The lines' generator is closed as soon as the
     client leaves, also while nothing is sent.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, *, is_streaming: bool = True) -> None:
         """Make an answer of some lines."""
         super().__init__()
         self._lines = lines
+        self._is_streaming = is_streaming
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  as ASGI has it
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends them.
 
         Raises:
-            AlcoveError: When there is not even a first line.
+            AlcoveError: When there is not even a first line; where only the last one is wanted, whenever it comes to an error.
         """
         failures: list[AlcoveError] = []
         async with contextlib.aclosing(self._lines), anyio.create_task_group() as group:
@@ -47,14 +48,20 @@ class LineResponse(Response):
 
             group.start_soon(watch)
             try:
-                await self._send(send)
+                await (self._stream(send) if self._is_streaming else self._whole(scope, receive, send))
             except AlcoveError as error:  # alone, not in a group
                 failures.append(error)
             group.cancel_scope.cancel()
         if failures:
             raise failures[0]
 
-    async def _send(self, send: Send) -> None:
+    async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:
+        last: Mapping[str, JsonValue] = {}
+        async for each in self._lines:
+            last = each
+        await JSONResponse(dict(last))(scope, receive, send)
+
+    async def _stream(self, send: Send) -> None:
         is_begun = False
 
         async def line(value: Mapping[str, JsonValue]) -> None:
@@ -79,21 +86,6 @@ class LineResponse(Response):
             log.exception("stream_failed")
             await line(ollama_error(_known(error)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def answer(lines: Lines, *, is_streaming: bool) -> Response:
-    """Gives lines as they come, or only the last one.
-
-    Raises:
-        AlcoveError: What ended them early, where they are not streamed.
-    """
-    if is_streaming:
-        return LineResponse(lines)
-    found: Mapping[str, JsonValue] = {}
-    async with contextlib.aclosing(lines):
-        async for each in lines:
-            found = each
-    return JSONResponse(dict(found))
 
 
 def _known(error: Exception) -> AlcoveError:

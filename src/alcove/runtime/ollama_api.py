@@ -27,7 +27,7 @@ from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.gguf import GgufHeader, read_header
 from alcove.runtime.library import Asking, ModelLibrary, Wanted
 from alcove.runtime.models import InstalledModel
-from alcove.runtime.ndjson import answer
+from alcove.runtime.ndjson import LineResponse
 from alcove.runtime.ports import LocalModels
 
 B = TypeVar("B", bound=pydantic.BaseModel)
@@ -193,7 +193,7 @@ async def pull(request: Request, asking: AskingDep, face: FaceDep) -> Response:
     """Pulls a model from a registry, the hub, or the address of a GGUF file."""
     body = await read(request, wire.PullBody)
     wanted = Wanted(reference=_needed(body.wanted), is_insecure=body.insecure)
-    return await answer(_lines(face.library.pull(wanted, asking)), is_streaming=body.stream is not False)
+    return LineResponse(_lines(face.library.pull(wanted, asking)), is_streaming=body.stream is not False)
 
 
 @router.post(
@@ -203,7 +203,7 @@ async def push(request: Request, asking: AskingDep, face: FaceDep) -> Response:
     """Pushes a model to the registry that its name says."""
     body = await read(request, wire.PushBody)
     wanted = Wanted(reference=_needed(body.wanted), is_insecure=body.insecure)
-    return await answer(_lines(face.library.push(wanted, asking)), is_streaming=body.stream is not False)
+    return LineResponse(_lines(face.library.push(wanted, asking)), is_streaming=body.stream is not False)
 
 
 @router.post(
@@ -213,7 +213,7 @@ async def create(request: Request, asking: AskingDep, face: FaceDep) -> Response
     """Makes a model of another one, or of files that were sent here."""
     body = await read(request, wire.CreateBody)
     _needed(body.wanted)
-    return await answer(_lines(face.library.create(body.recipe(), asking)), is_streaming=body.stream is not False)
+    return LineResponse(_lines(face.library.create(body.recipe(), asking)), is_streaming=body.stream is not False)
 
 
 @router.head("/blobs/{digest}", responses=_errors(403, 404), response_class=Response)

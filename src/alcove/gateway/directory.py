@@ -311,6 +311,9 @@ class DeploymentDirectory:
                 entries[prefixed] = _entry(each, model, prefixed)
                 if model.id not in plain:
                     plain[model.id] = _entry(each, model, model.id)
+                if each.deployment.provider in _TAGGED:  # clients of Ollama's leave out the usual tag
+                    entries.setdefault(prefixed.removesuffix(_LATEST), entries[prefixed])
+                    plain.setdefault(model.id.removesuffix(_LATEST), plain[model.id])
         self._named = {each.deployment.name.lower(): each for each in self._open}
         own_names = {each.deployment.name for each in self._open}
         listing: list[ModelInfo] = []
@@ -373,6 +376,10 @@ class DeploymentDirectory:
             log.warning("deployment_key_unreadable", deployment=deployment.name)
             return deployment
         return replace(deployment, api_key=SecretStr(key))
+
+
+_LATEST = ":latest"
+_TAGGED = frozenset({Provider.LOCAL, Provider.OLLAMA})
 
 
 def _is_wanted(each: _Open, now_s: float, *, only_absent: bool) -> bool:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from alcove.identity.accounts import UserEdit
-from alcove.infra.problems import is_ollama_path, is_openai_path
+from alcove.infra.problems import is_ollama_path, is_openai_path, is_registry_path
 from alcove.kernel.principal import Role
 from tests.main.conftest import ACTOR, Place, wait_for
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(120)
 MARK = "Quillfeather"
 """Stands in everything that belongs to Ann, and may be in no answer to anybody else."""
 
-Access = Literal["public", "own", "page", "mine", "admin"]
+Access = Literal["public", "own", "page", "mine", "shared", "admin"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Rule:
     Attributes:
         access: `public`: anyone; `own`: a thing named in the path, of its owner alone; `page`: likewise, and with no API key,
             whoever's it is; `mine`: the caller's own things;
-            `admin`: admins alone.
+            `shared`: a thing of the house named in the path or body, for everyone who is signed in; `admin`: admins alone.
         body: A body that is good.
         is_upload: Whether the body is a file.
         changes_caller: Whether the call would end the caller's own rights, so that it is not made in vain.
@@ -116,6 +116,28 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/generate"): Rule("mine", {"model": "alcove/reader", "prompt": "Hello"}),
     ("POST", "/api/embed"): Rule("mine", {"model": "alcove/minilm", "input": "Hello"}),
     ("POST", "/api/embeddings"): Rule("mine", {"model": "alcove/minilm", "prompt": "Hello"}),
+    ("GET", "/api/version"): Rule("mine"),
+    ("GET", "/api/tags"): Rule("mine"),
+    ("GET", "/api/ps"): Rule("mine"),
+    ("POST", "/api/show"): Rule("shared", {"model": "none"}),
+    ("POST", "/api/copy"): Rule("admin", {"source": "none", "destination": "other"}),
+    ("DELETE", "/api/delete"): Rule("admin", {"model": "none"}),
+    ("POST", "/api/pull"): Rule("admin", {"model": "127.0.0.1:1/none", "stream": False}),
+    ("POST", "/api/push"): Rule("admin", {"model": "127.0.0.1:1/none", "stream": False}),
+    ("POST", "/api/create"): Rule("admin", {"model": "other", "from": "none", "stream": False}),
+    ("HEAD", "/api/blobs/{digest}"): Rule("admin"),
+    ("POST", "/api/blobs/{digest}"): Rule("admin"),
+    ("GET", "/api/v1/runtime/models"): Rule("mine"),
+    ("POST", "/api/v1/runtime/models"): Rule("admin", {"name": "other", "origin": "none"}),
+    ("DELETE", "/api/v1/runtime/models/{name}"): Rule("admin"),
+    ("GET", "/api/v1/runtime/known-models"): Rule("mine"),
+    ("GET", "/api/v1/runtime/pulls"): Rule("mine"),
+    ("POST", "/api/v1/runtime/pulls"): Rule("admin", {"model": "127.0.0.1:1/none"}),
+    ("GET", "/api/v1/runtime/pulls/{pull_id}"): Rule("shared"),
+    ("DELETE", "/api/v1/runtime/pulls/{pull_id}"): Rule("admin"),
+    ("GET", "/v2/"): Rule("mine"),
+    ("GET", "/v2/{repository}/manifests/{tag}"): Rule("shared"),
+    ("GET", "/v2/{repository}/blobs/{digest}"): Rule("shared"),
     ("POST", "/v1/embeddings"): Rule("mine", {"model": "alcove/minilm", "input": "Hello"}),
     ("POST", "/v1/moderations"): Rule("mine", {"model": "alcove/reader", "input": "Hello"}),
     ("POST", "/v1/images/generations"): Rule("mine", {"model": "alcove/reader", "prompt": "a cat"}),
@@ -227,6 +249,13 @@ async def people(place: Place) -> People:
     revoked_id, revoked = await place.key(ann, "lost")
     ids = await anns_things(clients[ann.id])
     ids |= {"key_id": key_id, "user_id": ann.id}
+    ids |= {
+        "digest": f"sha256:{'0' * 64}",
+        "name": "no-such-model",
+        "pull_id": "no-such-pull",
+        "repository": "library/not-there",
+        "tag": "no-such-tag",
+    }
     deployment = {"name": MARK, "provider": "openai", "base_url": "https://models.invalid/v1", "api_key": f"sk-{MARK}"}
     ids["deployment_id"] = (await made(clients[admin.id], "/api/v1/deployments", deployment))["id"]
     ids["model_group_id"] = (
@@ -324,7 +353,7 @@ async def expect(client: httpx2.AsyncClient, people: People, expected: dict[Acce
         if MARK in told or (status == 0 and any(people.ids[each] in answer.text for each in people.ids)):
             wrong.append((*route, answer.status_code, "tells of Ann's things", answer.text[:200]))
         if status and rule.access != "public":
-            is_protocol = is_openai_path(route[1]) or is_ollama_path(route[1])
+            is_protocol = is_openai_path(route[1]) or is_ollama_path(route[1]) or is_registry_path(route[1])
             kind = "application/json" if is_protocol else "application/problem+json"
             if answer.headers.get("content-type") != kind:
                 wrong.append((*route, answer.status_code, answer.headers.get("content-type"), ""))
@@ -333,7 +362,7 @@ async def expect(client: httpx2.AsyncClient, people: People, expected: dict[Acce
 
 
 async def test_nobody_is_refused_everywhere(people: People):
-    await expect(people.place.client(), people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
+    await expect(people.place.client(), people, {"own": 401, "page": 401, "mine": 401, "shared": 401, "admin": 401})
 
 
 @pytest.mark.parametrize("headers", [
@@ -342,16 +371,18 @@ async def test_nobody_is_refused_everywhere(people: People):
     {"cookie": "as_session=" + "a" * 43}, {"authorization": "Bearer " + "a" * 100_000},
 ])  # fmt: skip
 async def test_made_up_credentials_are_refused_everywhere(people: People, headers: dict[str, str]):
-    await expect(people.place.client(**headers), people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
+    await expect(
+        people.place.client(**headers), people, {"own": 401, "page": 401, "mine": 401, "shared": 401, "admin": 401}
+    )
 
 
 async def test_a_revoked_key_is_refused_everywhere(people: People):
-    await expect(people.revoked, people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
+    await expect(people.revoked, people, {"own": 401, "page": 401, "mine": 401, "shared": 401, "admin": 401})
 
 
 async def test_a_disabled_user_is_refused_everywhere(people: People):
     for client in people.disabled:
-        await expect(client, people, {"own": 401, "page": 401, "mine": 401, "admin": 401})
+        await expect(client, people, {"own": 401, "page": 401, "mine": 401, "shared": 401, "admin": 401})
 
 
 async def test_another_user_finds_nothing_and_administers_nothing(people: People):

@@ -17,7 +17,7 @@ from alcove.infra.problems import install_error_handlers
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import NotAuthenticated
 from alcove.kernel.principal import Principal, Role
-from alcove.main.runtime_catalog import open_library, runtime_state
+from alcove.main.runtime_catalog import open_catalog, runtime_state
 from alcove.runtime import api as page_api
 from alcove.runtime import ollama_api, registry_api
 from alcove.runtime.catalog.ports import NoRemoteOllamas, Origin, RemoteOllamas, SimpleForecast
@@ -88,16 +88,15 @@ async def listening(
     """Runs the routes on a free port; `options` are fields of the settings of registries."""
     given: dict[str, Any] = {"first_pause_s": 0.01, "stall_s": 2.0, **options}
     clock, audit = FakeClock(), ListAudit()
-    parts = await open_library(
-        folder, catalog or CatalogSettings(), RegistrySettings(**given), audit=audit, clock=clock
-    )
-    local = FakeLocalModels(parts.library.catalog)
+    parts = await open_catalog(folder, catalog or CatalogSettings(), RegistrySettings(**given), clock=clock)
+    library = parts.library(audit)
+    local = FakeLocalModels(parts.catalog)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         serve = (catalog or CatalogSettings()).serve
         memory = SimpleForecast(budget=1 << 30)
-        yield runtime_state(parts, local, memory, remote or NoRemoteOllamas(), serve=serve, clock=clock)
+        yield runtime_state(library, local, memory, remote or NoRemoteOllamas(), serve=serve, clock=clock)
 
     app = FastAPI(lifespan=lifespan)
     for each in (ollama_api.router, registry_api.router, page_api.router, *routers):
@@ -114,9 +113,7 @@ async def listening(
                 await anyio.sleep(0.005)
             port = server.servers[0].sockets[0].getsockname()[1]
             try:
-                yield Served(
-                    url=f"http://127.0.0.1:{port}", library=parts.library, local=local, audit=audit, clock=clock
-                )
+                yield Served(url=f"http://127.0.0.1:{port}", library=library, local=local, audit=audit, clock=clock)
             finally:
                 server.should_exit = server.force_exit = True
         outermost.cancel_scope.cancel()

@@ -31,58 +31,73 @@ _ANY_BYTES = 1 << 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LibraryParts:
-    """The models of this machine, and what has to run for them.
+class CatalogParts:
+    """The models on this machine's disk, and what has to run for them.
 
     Attributes:
-        library: What routes ask.
+        catalog: The models.
         tasks: Runs the pulls: start its `run` as a worker.
         close: Closes connections, when the house is closed.
     """
 
-    library: ModelLibrary
+    catalog: DiskCatalog
     tasks: TransferTasks
     close: Callable[[], None]
+    _origins: Origins
+    _downloads: Downloads
+    _settings: CatalogSettings
+    _registry: RegistrySettings
+    _clock: Clock
+
+    def library(self, audit: Audit) -> ModelLibrary:
+        """Gives what changes the models; it tells `audit` who did what."""
+        catalog, origins = self.catalog, self._origins
+        return ModelLibrary(
+            catalog=catalog,
+            origins=origins,
+            puller=Puller(catalog=catalog, origins=origins, downloads=self._downloads),
+            pusher=Pusher(catalog=catalog, origins=origins, settings=self._registry),
+            creator=Creator(catalog),
+            receiver=Receiver(catalog=catalog, max_bytes=self._settings.max_blob_bytes),
+            transfers=Transfers(tasks=self.tasks, clock=self._clock),
+            audit=audit,
+        )
 
 
-async def open_library(
-    data_dir: Path, catalog_settings: CatalogSettings, settings: RegistrySettings, *, audit: Audit, clock: Clock
-) -> LibraryParts:
-    """Opens the models of this machine.
+async def open_catalog(
+    data_dir: Path, settings: CatalogSettings, registry: RegistrySettings, *, clock: Clock
+) -> CatalogParts:
+    """Opens the models on this machine's disk.
 
     Args:
         data_dir: The data folder.
-        catalog_settings: Where models are kept.
-        settings: Where they come from.
-        audit: Who did what.
+        settings: Where models are kept.
+        registry: Where they come from.
         clock: The time.
     """
-    own = ModelFolder((catalog_settings.folder or data_dir / "models").expanduser().absolute())
-    others = [ModelFolder(each.expanduser().absolute(), is_read_only=True) for each in catalog_settings.ollama_folders]
+    own = ModelFolder((settings.folder or data_dir / "models").expanduser().absolute())
+    others = [ModelFolder(each.expanduser().absolute(), is_read_only=True) for each in settings.ollama_folders]
     catalog = DiskCatalog(own=own, others=others, checked=CheckedFiles(data_dir / "models-checked.json"))
-    await catalog.open(keep_unused_s=catalog_settings.keep_unused_h * 3600)
+    await catalog.open(keep_unused_s=settings.keep_unused_h * 3600)
     limits = HttpLimits(
-        connect_s=settings.connect_timeout_s, read_s=settings.stall_s, total_s=_NO_END_S, body_bytes=_ANY_BYTES
+        connect_s=registry.connect_timeout_s, read_s=registry.stall_s, total_s=_NO_END_S, body_bytes=_ANY_BYTES
     )
-    http = HttpClient(limits, AddressGuard(settings.named_addresses()))
+    http = HttpClient(limits, AddressGuard(registry.named_addresses()))
     tasks = TransferTasks()
-    origins = Origins(http, settings)
-    downloads = Downloads(folder=own, checked=catalog.checked, settings=settings, tasks=tasks)
-    library = ModelLibrary(
+    return CatalogParts(
         catalog=catalog,
-        origins=origins,
-        puller=Puller(catalog=catalog, origins=origins, downloads=downloads),
-        pusher=Pusher(catalog=catalog, origins=origins, settings=settings),
-        creator=Creator(catalog),
-        receiver=Receiver(catalog=catalog, max_bytes=catalog_settings.max_blob_bytes),
-        transfers=Transfers(tasks=tasks, clock=clock),
-        audit=audit,
+        tasks=tasks,
+        close=http.close,
+        _origins=Origins(http, registry),
+        _downloads=Downloads(folder=own, checked=catalog.checked, settings=registry, tasks=tasks),
+        _settings=settings,
+        _registry=registry,
+        _clock=clock,
     )
-    return LibraryParts(library=library, tasks=tasks, close=http.close)
 
 
 def runtime_state(
-    parts: LibraryParts,
+    library: ModelLibrary,
     local: LocalModels,
     memory: MemoryForecast,
     remote: RemoteOllamas,
@@ -93,7 +108,7 @@ def runtime_state(
     """Gives what the runtime's routes find in the state of each request, by name.
 
     Args:
-        parts: The models of this machine.
+        library: The models on this machine's disk.
         local: Those that are loaded.
         memory: What they take.
         remote: Those of other machines.
@@ -101,7 +116,7 @@ def runtime_state(
         clock: The time.
     """
     return {
-        "ollama_face": OllamaFace(parts.library, local, remote, clock),
-        "served_models": ServedModels(parts.library.catalog, serve),
-        "runtime_desk": RuntimeDesk(parts.library, local, memory, clock),
+        "ollama_face": OllamaFace(library, local, remote, clock),
+        "served_models": ServedModels(library.catalog, serve),
+        "runtime_desk": RuntimeDesk(library, local, memory, clock),
     }

@@ -3456,7 +3456,7 @@ export interface components {
          * @description Which protocol a deployment speaks.
          * @enum {string}
          */
-        Provider: "openai" | "ollama" | "anthropic" | "fake";
+        Provider: "openai" | "ollama" | "anthropic" | "local" | "fake";
         /**
          * RedactRule
          * @description Hides secrets and personal data from models, and puts them back into the answer.

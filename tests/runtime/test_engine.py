@@ -231,6 +231,17 @@ async def test_embedder_gives_vectors_and_a_chat_model_is_loaded_anew_to_embed(m
         assert (await house.answer("tiny", max_tokens=3)).finish_reason == "length"
 
 
+async def test_texts_over_the_embedders_length_are_cut_at_their_end(models: Path) -> None:
+    async with rig(models) as house:
+        model = house.upstream.embedding_model(ModelInfo(id="embed", kind="embedding"), "embed")
+        both = await model.embed(["word " * 3000, "word " * 9000])
+        assert both.usage.input_tokens <= 2 * 2048
+        short = await model.embed(["word"])
+        assert len(both.vectors) == 2
+        assert both.vectors[0] == pytest.approx(both.vectors[1], abs=1e-3)
+        assert both.vectors[0] != pytest.approx(short.vectors[0], abs=1e-3)
+
+
 async def test_requests_share_a_process(models: Path) -> None:
     async with rig(models, parallel=4) as house:
         answers: list[Answer] = []

@@ -40,8 +40,12 @@ from alcove.runtime.ports import Catalog, LocalModels
 
 PROVIDER = "llama.cpp"
 
-_BASE = Url.parse("http://localhost/v1")  # of a unix socket: the host is of no matter
+_ROOT = Url.parse("http://localhost")
+_BASE = _ROOT.at("/v1")  # of a unix socket: the host is of no matter
 _CHAT, _COMPLETIONS = "/chat/completions", "/completions"
+_TOKENIZE, _DETOKENIZE = "/tokenize", "/detokenize"
+_TOO_LONG = "too large to process"  # llama.cpp's words for a text over the batch, with status 500
+_SPECIAL_TOKENS = 8  # what cutting and joining may add
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _NS_OF_MS = 1e6
 _CAPABILITIES = {
@@ -331,7 +335,26 @@ class LocalEmbeddingModel:
             server,
         ):
             model = OpenAiEmbeddingModel(self.info, lease.model.name, server)
-            return await model.embed(texts, context=context)
+            try:
+                return await model.embed(texts, context=context)
+            except UpstreamError as error:
+                if not isinstance(error, ContextOverflow) and _TOO_LONG not in error.detail:
+                    raise
+            return await model.embed([await _cut(server, each, lease.num_ctx) for each in texts], context=context)
+
+
+async def _cut(server: UpstreamServer, text: str, tokens: int) -> str:
+    """Gives the beginning of a text that a model can take whole, as its own tokens count; a shorter text stays as it is."""
+    server = replace(server, base_url=_ROOT)
+    body = pydantic_core.to_json({"content": text, "add_special": True})
+    answer = await server.json("POST", _TOKENIZE, body)
+    found = answer.get("tokens") if isinstance(answer, Mapping) else None
+    if not isinstance(found, list) or len(found) <= tokens:
+        return text
+    kept = [each for each in found[: max(1, tokens - _SPECIAL_TOKENS)] if isinstance(each, int)]
+    answer = await server.json("POST", _DETOKENIZE, pydantic_core.to_json({"tokens": kept}))
+    content = answer.get("content") if isinstance(answer, Mapping) else None
+    return content if isinstance(content, str) else text
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import signal
 import struct
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -26,10 +27,11 @@ from alcove.runtime.engine.process import ProcessEngine
 from alcove.runtime.errors import BadModelFile, ModelFailed, RunnerStopped
 from alcove.runtime.gpu import GpuBudget, NoGpus
 from alcove.runtime.models import LeaseRequest, RuntimeSettings
+from alcove.runtime.ports import Catalog
 from alcove.runtime.scheduler.planning import Planner
 from alcove.runtime.scheduler.service import ModelScheduler
-from alcove.runtime.testing.catalog import FolderCatalog
-from alcove.runtime.testing.gguf import SLOW, from_llama2c, tiny_model
+from alcove.runtime.testing.catalog import FakeCatalog, FolderCatalog
+from alcove.runtime.testing.gguf import SLOW, from_llama2c, tiny_adapter, tiny_model
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "models"
 WHO = Principal(user_id="user-ada", email="ada@example.org", role=Role.USER)
@@ -51,7 +53,7 @@ TOOL: JsonValue = {
 class Rig:
     """A scheduler of real processes, and the adapter over it."""
 
-    def __init__(self, folder: Path, scheduler: ModelScheduler, catalog: FolderCatalog) -> None:
+    def __init__(self, folder: Path, scheduler: ModelScheduler, catalog: Catalog) -> None:
         self.folder, self.scheduler, self.catalog = folder, scheduler, catalog
         self.upstream = LocalUpstream(scheduler, catalog, HttpLimits())
 
@@ -78,11 +80,11 @@ def context() -> CallContext:
 
 
 @contextlib.asynccontextmanager
-async def rig(folder: Path, **settings: object) -> AsyncIterator[Rig]:
+async def rig(folder: Path, catalog: Catalog | None = None, **settings: object) -> AsyncIterator[Rig]:
     options = RuntimeSettings.model_validate({"threads": 1, "parallel": 2, **settings})
     clock = SystemClock()
     engine = ProcessEngine.open(options)
-    catalog = FolderCatalog(folder)
+    catalog = catalog or FolderCatalog(folder)
     scheduler = ModelScheduler(
         settings=options,
         catalog=catalog,
@@ -186,6 +188,10 @@ async def rests(pid: int) -> None:
                 return
             used = now
             await anyio.sleep(0.4)
+
+
+def of_process(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()
 
 
 def cpu_ticks(pid: int) -> int:
@@ -309,6 +315,31 @@ async def test_reranker_ranks_and_other_models_do_not_make_numbers_up(tmp_path: 
             await house.upstream.forward("/images/generations", b"{}", content_type="application/json", accept="*/*")
 
 
+async def test_adapter_changes_what_a_model_says_and_a_bad_one_is_named(models: Path, tmp_path: Path) -> None:
+    plain = await FolderCatalog(models).get("tiny")
+    (tmp_path / "adapter.gguf").write_bytes(tiny_adapter())
+    (tmp_path / "cut.gguf").write_bytes(tiny_adapter()[:-100])
+    catalog = FakeCatalog()
+    for name, adapters in (("plain", ()), ("adapted", ("adapter",)), ("spoilt", ("cut",))):
+        files = replace(plain.files, adapters=tuple(tmp_path / f"{each}.gguf" for each in adapters))
+        catalog.add(replace(plain, name=name, digest=name, files=files))
+    async with rig(models, catalog=catalog) as house:
+        said = [
+            (await house.answer(each, max_tokens=12, temperature=0)).content for each in ("plain", "adapted", "plain")
+        ]
+        assert said[0] == said[2] != said[1]
+        with pytest.raises(BadModelFile, match="is cut"):
+            await house.answer("spoilt")
+
+
+async def test_address_space_may_be_bounded(models: Path) -> None:
+    async with rig(models, limit_address_space=True) as house:
+        assert (await house.answer("tiny", max_tokens=3)).finish_reason == "length"
+        limits = of_process(house.pid, "limits").splitlines()
+        assert "unlimited" not in next(each for each in limits if each.startswith("Max address space")).split()[3]
+        assert int(of_process(house.pid, "oom_score_adj")) == 600
+
+
 async def test_bad_files_each_get_a_named_error_and_the_house_goes_on(tmp_path: Path) -> None:
     whole = tiny_model()
     missing = bytearray(whole)
@@ -357,7 +388,7 @@ async def test_child_ends_with_its_parent(models: Path) -> None:
         "from pathlib import Path\n"
         "from alcove.runtime.engine.process import ProcessEngine\n"
         "from alcove.runtime.models import RunnerPlan, RuntimeSettings\n"
-        "from alcove.runtime.testing.catalog import FolderCatalog\n"
+        "from alcove.runtime.testing.catalog import FakeCatalog, FolderCatalog\n"
         "async def main():\n"
         f"    model = await FolderCatalog(Path({str(models)!r})).get('tiny')\n"
         "    engine = ProcessEngine.open(RuntimeSettings())\n"

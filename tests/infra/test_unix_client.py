@@ -26,8 +26,8 @@ class Server:
         writer.write(self.answer)
         if self.stays:
             assert await reader.read() == b""
-            self.left.set()
         writer.close()
+        self.left.set()
 
 
 async def ask(path: Path, server: Server, **limits: float) -> tuple[UnixClient, asyncio.Server]:
@@ -74,7 +74,10 @@ async def test_failures_are_named(tmp_path: Path) -> None:
         response = await client.request("POST", URL, {})
         with pytest.raises(ConnectionLost):
             await response.read()
-    client, listening = await ask(tmp_path / "silent", Server(b"", stays=True), read_s=0.2)
+        response.close()
+    silent = Server(b"", stays=True)
+    client, listening = await ask(tmp_path / "silent", silent, read_s=0.2)
     async with listening:
         with pytest.raises(TimedOut):
             await client.request("POST", URL, {})
+        await asyncio.wait_for(silent.left.wait(), 2)

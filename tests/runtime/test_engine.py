@@ -20,7 +20,7 @@ from alcove.infra.http import HttpLimits, UnixClient, Url
 from alcove.kernel.chat import Answer, ChatMessage, ChatRequest, ChatRole, Delta, JsonValue
 from alcove.kernel.clock import SystemClock
 from alcove.kernel.errors import AlcoveError, ContextOverflow
-from alcove.kernel.ports import CallContext, ModelInfo
+from alcove.kernel.ports import CallContext, EmbeddingContext, ModelInfo
 from alcove.kernel.principal import Principal, Role
 from alcove.kernel.trace import Trace, Tracer
 from alcove.runtime.engine.process import ProcessEngine
@@ -242,6 +242,10 @@ async def test_texts_over_the_embedders_length_are_cut_at_their_end(models: Path
         model = house.upstream.embedding_model(ModelInfo(id="embed", kind="embedding"), "embed")
         both = await model.embed(["word " * 3000, "word " * 9000])
         assert both.usage.input_tokens <= 2 * 2048
+        whole = EmbeddingContext(extra={"truncate": False, "keep_alive": "1m"})
+        with pytest.raises(ContextOverflow, match="tokens"):
+            await model.embed(["word " * 3000], context=whole)
+        assert house.scheduler.running()[0].keep_alive_s == 60
         short = await model.embed(["word"])
         assert len(both.vectors) == 2
         assert both.vectors[0] == pytest.approx(both.vectors[1], abs=1e-3)

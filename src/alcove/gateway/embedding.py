@@ -1,10 +1,11 @@
 """Embeddings for clients, with a trace."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from alcove.gateway.service import ModelCatalogue
+from alcove.kernel.chat import JsonValue
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, FieldError, InternalError, InvalidRequest
 from alcove.kernel.ids import new_trace_id
@@ -24,6 +25,7 @@ class EmbeddingRequest:
         request_id: Id of the HTTP request.
         kind: What the vectors are for.
         endpoint: The path that was asked.
+        extra: What else the client wants (`EmbeddingContext.extra`).
     """
 
     model: str
@@ -32,6 +34,7 @@ class EmbeddingRequest:
     request_id: str = ""
     kind: Literal["embedding", "rerank"] = "embedding"
     endpoint: str = "/v1/embeddings"
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +92,11 @@ class EmbeddingService:
 
     async def _embed(self, model: EmbeddingModel, request: EmbeddingRequest, tracer: Tracer) -> Embeddings:
         context = EmbeddingContext(
-            kind=request.kind, endpoint=request.endpoint, request_id=request.request_id, trace_id=tracer.trace.id
+            kind=request.kind,
+            endpoint=request.endpoint,
+            request_id=request.request_id,
+            trace_id=tracer.trace.id,
+            extra=request.extra,
         )
         with tracer.observe(
             ObservationKind.EMBEDDING, f"embeddings {model.info.id}", model=model.info.id

@@ -3,12 +3,12 @@
 Its twin, the `Filter` that acts around an answer, is in `alcove.kernel.filters`.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from alcove.kernel.chat import ChatRequest, Delta, Usage
+from alcove.kernel.chat import ChatRequest, Delta, JsonValue, Usage
 from alcove.kernel.principal import Principal
 from alcove.kernel.trace import Tracer
 
@@ -197,6 +197,8 @@ class EmbeddingContext:
         request_id: Id of the HTTP request.
         trace_id: Trace of the call; empty where none is kept.
         served: Who serves the call; each call has its own.
+        extra: What else the client wants, by Ollama's names, for models that know it: `truncate` (false: refuse a text that is too
+            long in place of cutting it), `normalize` (false: vectors as the model gives them), `keep_alive`, `num_ctx`, ….
     """
 
     kind: Literal["embedding", "rerank"] = "embedding"
@@ -204,6 +206,7 @@ class EmbeddingContext:
     request_id: str = ""
     trace_id: str = ""
     served: Served = field(default_factory=Served)
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class EmbeddingModel(Protocol):

@@ -323,23 +323,24 @@ class LocalEmbeddingModel:
     dimensions: int = 0
 
     async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
-        """Gives a vector for each text, of unit length.
+        """Gives a vector for each text, of unit length. Texts that are too long are cut, unless `truncate` is false.
 
         Raises:
-            AlcoveError: When the model cannot be lent, or a text is longer than it can take.
+            AlcoveError: When the model cannot be lent, or a text is longer than it can take and must not be cut.
         """
         if not texts:
             return Embeddings(vectors=[])
-        async with _asked(self.models, LeaseRequest(model=self.upstream_id, purpose="embedding"), self.limits) as (
-            lease,
-            server,
-        ):
+        extra = {} if context is None else context.extra
+        wanted = LocalAsk.of(extra).lease(self.upstream_id, "", "embedding")
+        async with _asked(self.models, wanted, self.limits) as (lease, server):
             model = OpenAiEmbeddingModel(self.info, lease.model.name, server)
             try:
                 return await model.embed(texts, context=context)
             except UpstreamError as error:
                 if not isinstance(error, ContextOverflow) and _TOO_LONG not in error.detail:
                     raise
+                if extra.get("truncate") is False:
+                    raise ContextOverflow(error.detail, status=400) from error
             return await model.embed([await _cut(server, each, lease.num_ctx) for each in texts], context=context)
 
 

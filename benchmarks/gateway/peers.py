@@ -220,7 +220,14 @@ def alcove(*verb: str, settings: Mapping[str, str] | None = None) -> Callable[[P
     def start(folder: Path, upstream: int) -> Iterator[Target]:
         log = folder / f"alcove-{verb[0]}.log"
         data_dir = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
-        named = [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "models": list(MODELS), "options": {"prices": _PRICES}}]
+        named = [
+            {
+                "name": "mock",
+                "base_url": f"http://127.0.0.1:{upstream}/v1",
+                "models": list(MODELS),
+                "options": {"prices": _PRICES},
+            }
+        ]
         env: dict[str, str | None] = {
             "ALCOVE_DATA_DIR": str(data_dir), "ALCOVE_SETUP__ADMIN_EMAIL": _EMAIL, "ALCOVE_SETUP__ADMIN_PASSWORD": "a long sentence nobody else would choose",
             "ALCOVE_GATEWAY__DEPLOYMENTS": json.dumps(named), "ALCOVE_GATEWAY__OLLAMA_DISCOVERY": "false", "ALCOVE_LOGGING__LEVEL": "warning",

@@ -7,6 +7,7 @@ import signal
 import struct
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -19,17 +20,18 @@ from alcove.infra.http import HttpLimits, UnixClient, Url
 from alcove.kernel.chat import Answer, ChatMessage, ChatRequest, ChatRole, Delta, JsonValue
 from alcove.kernel.clock import SystemClock
 from alcove.kernel.errors import AlcoveError, ContextOverflow
-from alcove.kernel.ports import CallContext, ModelInfo
+from alcove.kernel.ports import CallContext, EmbeddingContext, ModelInfo
 from alcove.kernel.principal import Principal, Role
 from alcove.kernel.trace import Trace, Tracer
 from alcove.runtime.engine.process import ProcessEngine
 from alcove.runtime.errors import BadModelFile, ModelFailed, RunnerStopped
 from alcove.runtime.gpu import GpuBudget, NoGpus
 from alcove.runtime.models import LeaseRequest, RuntimeSettings
+from alcove.runtime.ports import Catalog
 from alcove.runtime.scheduler.planning import Planner
 from alcove.runtime.scheduler.service import ModelScheduler
-from alcove.runtime.testing.catalog import FolderCatalog
-from alcove.runtime.testing.gguf import SLOW, from_llama2c, tiny_model
+from alcove.runtime.testing.catalog import FakeCatalog, FolderCatalog
+from alcove.runtime.testing.gguf import SLOW, from_llama2c, tiny_adapter, tiny_model
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "models"
 WHO = Principal(user_id="user-ada", email="ada@example.org", role=Role.USER)
@@ -51,7 +53,7 @@ TOOL: JsonValue = {
 class Rig:
     """A scheduler of real processes, and the adapter over it."""
 
-    def __init__(self, folder: Path, scheduler: ModelScheduler, catalog: FolderCatalog) -> None:
+    def __init__(self, folder: Path, scheduler: ModelScheduler, catalog: Catalog) -> None:
         self.folder, self.scheduler, self.catalog = folder, scheduler, catalog
         self.upstream = LocalUpstream(scheduler, catalog, HttpLimits())
 
@@ -78,11 +80,11 @@ def context() -> CallContext:
 
 
 @contextlib.asynccontextmanager
-async def rig(folder: Path, **settings: object) -> AsyncIterator[Rig]:
+async def rig(folder: Path, catalog: Catalog | None = None, **settings: object) -> AsyncIterator[Rig]:
     options = RuntimeSettings.model_validate({"threads": 1, "parallel": 2, **settings})
     clock = SystemClock()
     engine = ProcessEngine.open(options)
-    catalog = FolderCatalog(folder)
+    catalog = catalog or FolderCatalog(folder)
     scheduler = ModelScheduler(
         settings=options,
         catalog=catalog,
@@ -188,6 +190,10 @@ async def rests(pid: int) -> None:
             await anyio.sleep(0.4)
 
 
+def of_process(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()
+
+
 def cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
@@ -229,6 +235,21 @@ async def test_embedder_gives_vectors_and_a_chat_model_is_loaded_anew_to_embed(m
             assert sum(value * value for value in found.vectors[0]) == pytest.approx(1, abs=1e-3)
             assert found.usage.input_tokens > 0
         assert (await house.answer("tiny", max_tokens=3)).finish_reason == "length"
+
+
+async def test_texts_over_the_embedders_length_are_cut_at_their_end(models: Path) -> None:
+    async with rig(models) as house:
+        model = house.upstream.embedding_model(ModelInfo(id="embed", kind="embedding"), "embed")
+        both = await model.embed(["word " * 3000, "word " * 9000])
+        assert both.usage.input_tokens <= 2 * 2048
+        whole = EmbeddingContext(extra={"truncate": False, "keep_alive": "1m"})
+        with pytest.raises(ContextOverflow, match="tokens"):
+            await model.embed(["word " * 3000], context=whole)
+        assert house.scheduler.running()[0].keep_alive_s == 60
+        short = await model.embed(["word"])
+        assert len(both.vectors) == 2
+        assert both.vectors[0] == pytest.approx(both.vectors[1], abs=1e-3)
+        assert both.vectors[0] != pytest.approx(short.vectors[0], abs=1e-3)
 
 
 async def test_requests_share_a_process(models: Path) -> None:
@@ -298,6 +319,31 @@ async def test_reranker_ranks_and_other_models_do_not_make_numbers_up(tmp_path: 
             await house.upstream.forward("/images/generations", b"{}", content_type="application/json", accept="*/*")
 
 
+async def test_adapter_changes_what_a_model_says_and_a_bad_one_is_named(models: Path, tmp_path: Path) -> None:
+    plain = await FolderCatalog(models).get("tiny")
+    (tmp_path / "adapter.gguf").write_bytes(tiny_adapter())
+    (tmp_path / "cut.gguf").write_bytes(tiny_adapter()[:-100])
+    catalog = FakeCatalog()
+    for name, adapters in (("plain", ()), ("adapted", ("adapter",)), ("spoilt", ("cut",))):
+        files = replace(plain.files, adapters=tuple(tmp_path / f"{each}.gguf" for each in adapters))
+        catalog.add(replace(plain, name=name, digest=name, files=files))
+    async with rig(models, catalog=catalog) as house:
+        said = [
+            (await house.answer(each, max_tokens=12, temperature=0)).content for each in ("plain", "adapted", "plain")
+        ]
+        assert said[0] == said[2] != said[1]
+        with pytest.raises(BadModelFile, match="is cut"):
+            await house.answer("spoilt")
+
+
+async def test_address_space_may_be_bounded(models: Path) -> None:
+    async with rig(models, limit_address_space=True) as house:
+        assert (await house.answer("tiny", max_tokens=3)).finish_reason == "length"
+        limits = of_process(house.pid, "limits").splitlines()
+        assert "unlimited" not in next(each for each in limits if each.startswith("Max address space")).split()[3]
+        assert int(of_process(house.pid, "oom_score_adj")) == 600
+
+
 async def test_bad_files_each_get_a_named_error_and_the_house_goes_on(tmp_path: Path) -> None:
     whole = tiny_model()
     missing = bytearray(whole)
@@ -346,7 +392,7 @@ async def test_child_ends_with_its_parent(models: Path) -> None:
         "from pathlib import Path\n"
         "from alcove.runtime.engine.process import ProcessEngine\n"
         "from alcove.runtime.models import RunnerPlan, RuntimeSettings\n"
-        "from alcove.runtime.testing.catalog import FolderCatalog\n"
+        "from alcove.runtime.testing.catalog import FakeCatalog, FolderCatalog\n"
         "async def main():\n"
         f"    model = await FolderCatalog(Path({str(models)!r})).get('tiny')\n"
         "    engine = ProcessEngine.open(RuntimeSettings())\n"

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from alcove.gateway.adapters.local import LocalUpstreamFactory
 from alcove.main.ground import Ground
-from alcove.main.runtime_catalog import LibraryParts, open_library, runtime_state
+from alcove.main.runtime_catalog import open_catalog, runtime_state
 from alcove.runtime.adapters.nvml import open_gpus
 from alcove.runtime.catalog.ports import Audit, RemoteOllamas
 from alcove.runtime.engine.process import ProcessEngine
 from alcove.runtime.gpu import GpuBudget
 from alcove.runtime.idle import IdleModels
+from alcove.runtime.library import ModelLibrary
 from alcove.runtime.machine import budget_bytes, processors
 from alcove.runtime.models import InstalledModel, LoadOptions
 from alcove.runtime.ports import Catalog, ManagedModels
@@ -44,7 +45,7 @@ class RuntimeParts:
     """
 
     models: ManagedModels
-    library: LibraryParts
+    library: ModelLibrary
     memory: PlannedMemory
     upstreams: LocalUpstreamFactory | None
 
@@ -61,19 +62,19 @@ async def open_local_models(ground: Ground, audit: Audit) -> RuntimeParts:
     Their workers are cancelled with the others when the house closes, after running answers had their time; that ends every process.
     """
     settings, clock = ground.settings, ground.clock
-    library = await open_library(settings.data_dir, settings.models, settings.registry, audit=audit, clock=clock)
-    ground.stack.callback(library.close)
-    ground.workers.start(library.tasks.run, "model pulls")
+    kept = await open_catalog(settings.data_dir, settings.models, settings.registry, clock=clock)
+    ground.stack.callback(kept.close)
+    ground.workers.start(kept.tasks.run, "model pulls")
     options = settings.runtime
     planner = Planner(settings=options, budget_bytes=budget_bytes(options), processors=processors())
-    scheduler = _scheduler(ground, library.library.catalog, planner) if options.enabled else None
+    scheduler = _scheduler(ground, kept.catalog, planner) if options.enabled else None
     return RuntimeParts(
         models=scheduler or IdleModels(),
-        library=library,
+        library=kept.library(audit),
         memory=PlannedMemory(planner),
         upstreams=None
         if scheduler is None
-        else LocalUpstreamFactory(scheduler, library.library.catalog, settings.gateway.http_limits()),
+        else LocalUpstreamFactory(scheduler, kept.catalog, settings.gateway.http_limits()),
     )
 
 

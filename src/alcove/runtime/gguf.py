@@ -549,26 +549,25 @@ class _Reader:
     def strings(self, count: int, what: str, *, is_kept: bool) -> list[bytes]:
         """Gives the next texts; none when they are only to be passed over. Written for vocabularies of some 300,000."""
         found: list[bytes] = []
-        unpack = _U64.unpack_from
-        window, taken = self._window, self._taken
+        unpack, keep = _U64.unpack_from, found.append
+        window, end = self._window, self._taken
+        size = len(window)
         for _ in range(count):
-            if taken + 8 > len(window):
-                self._taken = taken
-                self._fill(8, what)
-                window, taken = self._window, self._taken
-            start = taken + 8
-            length = unpack(window, taken)[0]
-            if length > _MAX_STRING_BYTES:
-                msg = f"The model's file is damaged: an item of {what} is {length} bytes long."
-                raise BadModelFile(msg)
-            if start + length > len(window):
-                self._taken = start
-                self._fill(length, what)
-                window, start = self._window, self._taken
-            taken = start + length
-            if is_kept:
-                found.append(window[start:taken])
-        self._taken = taken
+            start = end + 8
+            if start <= size:
+                end = start + unpack(window, end)[0]
+            if start > size or end > size:  # the window ends here
+                self._taken = start - 8
+                length = self.u64(what)
+                if length > _MAX_STRING_BYTES:
+                    msg = f"The model's file is damaged: an item of {what} is {length} bytes long."
+                    raise BadModelFile(msg)
+                keep(self.take(length, what))
+                window, end = self._window, self._taken
+                size = len(window)
+            elif is_kept:
+                keep(window[start:end])
+        self._taken = end
         return found
 
     def _fill(self, length: int, what: str) -> None:

@@ -40,8 +40,12 @@ from alcove.runtime.ports import Catalog, LocalModels
 
 PROVIDER = "llama.cpp"
 
-_BASE = Url.parse("http://localhost/v1")  # of a unix socket: the host is of no matter
+_ROOT = Url.parse("http://localhost")
+_BASE = _ROOT.at("/v1")  # of a unix socket: the host is of no matter
 _CHAT, _COMPLETIONS = "/chat/completions", "/completions"
+_TOKENIZE, _DETOKENIZE = "/tokenize", "/detokenize"
+_TOO_LONG = "too large to process"  # llama.cpp's words for a text over the batch, with status 500
+_SPECIAL_TOKENS = 8  # what cutting and joining may add
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _NS_OF_MS = 1e6
 _CAPABILITIES = {
@@ -319,19 +323,39 @@ class LocalEmbeddingModel:
     dimensions: int = 0
 
     async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
-        """Gives a vector for each text, of unit length.
+        """Gives a vector for each text, of unit length. Texts that are too long are cut, unless `truncate` is false.
 
         Raises:
-            AlcoveError: When the model cannot be lent, or a text is longer than it can take.
+            AlcoveError: When the model cannot be lent, or a text is longer than it can take and must not be cut.
         """
         if not texts:
             return Embeddings(vectors=[])
-        async with _asked(self.models, LeaseRequest(model=self.upstream_id, purpose="embedding"), self.limits) as (
-            lease,
-            server,
-        ):
+        extra = {} if context is None else context.extra
+        wanted = LocalAsk.of(extra).lease(self.upstream_id, "", "embedding")
+        async with _asked(self.models, wanted, self.limits) as (lease, server):
             model = OpenAiEmbeddingModel(self.info, lease.model.name, server)
-            return await model.embed(texts, context=context)
+            try:
+                return await model.embed(texts, context=context)
+            except UpstreamError as error:
+                if not isinstance(error, ContextOverflow) and _TOO_LONG not in error.detail:
+                    raise
+                if extra.get("truncate") is False:
+                    raise ContextOverflow(error.detail, status=400) from error
+            return await model.embed([await _cut(server, each, lease.num_ctx) for each in texts], context=context)
+
+
+async def _cut(server: UpstreamServer, text: str, tokens: int) -> str:
+    """Gives the beginning of a text that a model can take whole, as its own tokens count; a shorter text stays as it is."""
+    server = replace(server, base_url=_ROOT)
+    body = pydantic_core.to_json({"content": text, "add_special": True})
+    answer = await server.json("POST", _TOKENIZE, body)
+    found = answer.get("tokens") if isinstance(answer, Mapping) else None
+    if not isinstance(found, list) or len(found) <= tokens:
+        return text
+    kept = [each for each in found[: max(1, tokens - _SPECIAL_TOKENS)] if isinstance(each, int)]
+    answer = await server.json("POST", _DETOKENIZE, pydantic_core.to_json({"tokens": kept}))
+    content = answer.get("content") if isinstance(answer, Mapping) else None
+    return content if isinstance(content, str) else text
 
 
 @dataclass(slots=True)

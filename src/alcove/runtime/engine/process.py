@@ -12,7 +12,6 @@ import tempfile
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -23,13 +22,14 @@ import structlog
 from alcove.runtime.engine.plan import ENVIRONMENT, child_line
 from alcove.runtime.errors import ModelFailed
 from alcove.runtime.gguf import read_header
-from alcove.runtime.models import RunnerPlan, RuntimeSettings
+from alcove.runtime.models import ModelFiles, RunnerPlan, RuntimeSettings
 
 log = structlog.get_logger(__name__)
 
 _CHILD = Path(__file__).with_name("child.py")
 _FOLDERS = "alcove-run-"
 _LOCK = "lock"
+_KEPT_CHECKS = 1000
 _KEPT_LINES = 60
 _LINE_BYTES = 500
 _SHOWN_LINES = 8
@@ -143,6 +143,7 @@ class ProcessEngine:
     root: Path
     _lock: int = -1
     _number: int = 0
+    _checked: dict[tuple[str, int, int, int], None] = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings: RuntimeSettings) -> "ProcessEngine":
@@ -180,9 +181,7 @@ class ProcessEngine:
             BadModelFile: When a file of it would not do.
             ModelFailed: When it did not start; with its last lines.
         """
-        files = plan.model.files
-        for path in (files.weights, *([files.projector] if files.projector else []), *files.adapters):
-            await anyio.to_thread.run_sync(partial(read_header, path))
+        await anyio.to_thread.run_sync(self._check, plan.model.files)
         self._number += 1
         socket = self.root / f"{self._number}.sock"
         line = child_line(
@@ -210,6 +209,21 @@ class ProcessEngine:
                 await _end(child, transport, 0.0)
             raise
         return ProcessRunner(socket, self.settings.stop_grace_s, child, transport)
+
+    def _check(self, files: ModelFiles) -> None:
+        """Reads the headers of a model's files; one that was read and has not changed since is not read again."""
+        for path in (files.weights, *([files.projector] if files.projector else []), *files.adapters):
+            try:
+                stat = path.stat()
+                mark = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            except OSError:
+                mark = None
+            if mark is None or mark not in self._checked:
+                read_header(path)
+            if mark is not None:
+                self._checked[mark] = None
+                while len(self._checked) > _KEPT_CHECKS:
+                    del self._checked[next(iter(self._checked))]
 
     async def _ready(self, plan: RunnerPlan, child: _Child, transport: asyncio.SubprocessTransport) -> None:
         name = plan.model.name

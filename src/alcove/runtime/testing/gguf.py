@@ -161,6 +161,23 @@ def tiny_model(
     return gguf_bytes(changed, tensors)
 
 
+def tiny_adapter(shape: TinyShape = TINY, *, rank: int = 4, seed: int = 2) -> bytes:
+    """Gives a LoRA adapter for a tiny model, strong enough to change what it says."""
+    random = np.random.default_rng(seed)
+    tensors: dict[str, Array | Blocks] = {}
+    for layer in range(shape.layers):
+        name = f"blk.{layer}.attn_q.weight"
+        tensors[f"{name}.lora_a"] = random.standard_normal((rank, shape.width), dtype=np.float32)
+        tensors[f"{name}.lora_b"] = random.standard_normal((shape.width, rank), dtype=np.float32)
+    metadata: dict[str, object] = {
+        "general.type": "adapter",
+        "general.architecture": "llama",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": 16.0,
+    }
+    return gguf_bytes(metadata, tensors)
+
+
 def from_llama2c(checkpoint: Path, vocabulary: Path) -> bytes:
     """Gives a checkpoint of llama2.c (legacy format) with its vocabulary as a GGUF model.
 

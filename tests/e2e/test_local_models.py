@@ -1,5 +1,6 @@
 """Local models in the real process: found on disk, streamed, killed, unloaded with the server."""
 
+import hashlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from alcove.runtime.testing.gguf import SLOW, tiny_model
@@ -15,18 +17,23 @@ from tests.e2e.conftest import Alcove, start
 pytestmark = pytest.mark.e2e
 
 
+def add(client: httpx2.Client, name: str, data: bytes) -> None:
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    assert client.post(f"/api/blobs/{digest}", content=data).status_code == 201
+    made = client.post("/api/create", json={"model": name, "files": {f"{name}.gguf": digest}, "stream": False})
+    assert made.json() == {"status": "success"}, made.text
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Alcove]:
-    folder = tmp_path / "gguf"
-    folder.mkdir()
-    (folder / "tiny.gguf").write_bytes(tiny_model())
-    (folder / "slow.gguf").write_bytes(tiny_model(SLOW))
-    (folder / "embed.gguf").write_bytes(tiny_model(is_embedder=True))
     lacking = bytearray(tiny_model())
     lacking[lacking.index(b"blk.1.ffn_up.weight")] = ord("z")
-    (folder / "lacking.gguf").write_bytes(lacking)
-    (folder / "broken.gguf").write_bytes(tiny_model()[:5000])
     server = start(tmp_path)
+    with server.client() as client:
+        add(client, "tiny", tiny_model())
+        add(client, "slow", tiny_model(SLOW))
+        add(client, "embed", tiny_model(is_embedder=True))
+        add(client, "lacking", bytes(lacking))
     yield server
     if server.process.poll() is None:
         server.kill()
@@ -44,8 +51,13 @@ def chat(model: str, **more: object) -> dict[str, object]:
 def test_model_on_disk_answers_streams_embeds_and_ends_with_the_server(house: Alcove) -> None:
     with house.client() as client:
         listed = {each["id"] for each in client.get("/v1/models").json()["data"]}
-        assert {"tiny", "slow", "embed"} <= listed
-        assert "broken" not in listed
+        assert {"tiny:latest", "slow:latest", "embed:latest"} <= listed
+        broken = tiny_model()[:5000]
+        digest = f"sha256:{hashlib.sha256(broken).hexdigest()}"
+        assert client.post(f"/api/blobs/{digest}", content=broken).status_code == 201
+        refused = client.post("/api/create", json={"model": "broken", "files": {"b.gguf": digest}, "stream": False})
+        assert "error" in refused.json()
+        assert "broken:latest" not in {each["id"] for each in client.get("/v1/models").json()["data"]}
         whole = client.post("/v1/chat/completions", json=chat("tiny", ignore_eos=True))
         assert whole.status_code == 200, whole.text
         assert whole.json()["usage"]["completion_tokens"] == 20

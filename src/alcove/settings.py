@@ -59,6 +59,10 @@ class ServerSettings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65_535)] = 3000
     """Port to listen on; 0 picks a free one. 0 to 65,535."""
 
+    seed_ports: bool = False
+    """Whether to listen also on the ports that people know from other products, on the same address: 4100 (an LLM proxy) and 11434 (Ollama). All
+    of them answer everything. Default: no."""
+
     drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     """Seconds that running answers and requests have to finish when the server is told to stop. 0 to 600."""
 

@@ -1,6 +1,7 @@
 """The runtime's routes on a loopback port, with an answer to who is asking."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,15 +104,16 @@ async def listening(
         app.include_router(each)
     install_error_handlers(app)
     limited = BodyLimit(Doorkeeper(app), max_bytes=1 << 16, max_upload_bytes=1 << 16)
-    outer = HostCheck(Heartbeat(limited), bind_host="127.0.0.1")
-    server = uvicorn.Server(uvicorn.Config(outer, host="127.0.0.1", port=0, log_level="error", lifespan="on"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    outer = HostCheck(Heartbeat(limited, port), bind_host="127.0.0.1")
+    server = uvicorn.Server(uvicorn.Config(outer, log_level="error", lifespan="on"))
     async with anyio.create_task_group() as outermost:
         outermost.start_soon(parts.tasks.run)
         async with anyio.create_task_group() as group:
-            group.start_soon(server.serve)
+            group.start_soon(lambda: server.serve(sockets=[listener]))
             while not server.started:
                 await anyio.sleep(0.005)
-            port = server.servers[0].sockets[0].getsockname()[1]
             try:
                 yield Served(url=f"http://127.0.0.1:{port}", library=library, local=local, audit=audit, clock=clock)
             finally:

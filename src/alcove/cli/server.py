@@ -15,31 +15,36 @@ Host = Annotated[
 Port = Annotated[
     int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 picks a free one. Default: 3000.")
 ]
+SeedPorts = Annotated[
+    bool,
+    typer.Option("--seed-ports", help="Listen also on the ports people know: 4100 (an LLM proxy), 11434 (Ollama)."),
+]
 
 
-def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
+def up(data_dir: DataDir = None, host: Host = None, port: Port = None, seed_ports: SeedPorts = False) -> None:
     """Start everything: the page and all APIs, in one process.
 
     Prints `ready http://HOST:PORT` on standard output once requests are answered; logs go to standard error. The first start
     prints a link to create the first account. SIGTERM or Ctrl-C lets running answers finish, then ends.
     """
-    _run(data_dir, host, port, rooms=None)
+    _run(data_dir, _chosen(host, port, seed_ports), rooms=None)
 
 
 def serve(
     rooms: Annotated[
-        list[str], typer.Argument(help="Rooms to serve: chats, gateway, identity, knowledge, tracing, page.")
+        list[str], typer.Argument(help="Rooms to serve: chats, gateway, identity, knowledge, runtime, tracing, page.")
     ],
     data_dir: DataDir = None,
     host: Host = None,
     port: Port = None,
+    seed_ports: SeedPorts = False,
 ) -> None:
     """Start everything, and answer HTTP for chosen rooms only.
 
     This chooses routes, not work: every room is opened, and its stores and workers run in this one process. For now there is one
     server to a data folder and one to a database, so rooms cannot be spread over processes. Health and metrics are always served.
     """
-    _run(data_dir, host, port, rooms=frozenset(rooms))
+    _run(data_dir, _chosen(host, port, seed_ports), rooms=frozenset(rooms))
 
 
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -58,7 +63,13 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _run(data_dir: Path | None, host: str | None, port: int | None, rooms: frozenset[str] | None) -> None:
+def _chosen(host: str | None, port: int | None, seed_ports: bool) -> dict[str, object]:
+    """Gives what was chosen on the command line; what was not is for the settings to say."""
+    given = (("host", host), ("port", port), ("seed_ports", seed_ports or None))
+    return {name: value for name, value in given if value is not None}
+
+
+def _run(data_dir: Path | None, server: dict[str, object], rooms: frozenset[str] | None) -> None:
     from alcove.main import ROOMS, run  # noqa: PLC0415  the server's modules take a second to load
     from alcove.settings import load_settings  # noqa: PLC0415
 
@@ -66,5 +77,4 @@ def _run(data_dir: Path | None, host: str | None, port: int | None, rooms: froze
     if unknown:
         detail = f"There is no room {min(unknown)!r}; there are: {', '.join(sorted(ROOMS))}."
         raise InvalidRequest(detail)
-    server = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     run(load_settings(**overrides(data_dir, server=server)), rooms=rooms)

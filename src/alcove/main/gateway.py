@@ -58,6 +58,8 @@ from alcove.main.limits import open_meter
 from alcove.main.usage import UsageParts
 from alcove.status.service import Part
 
+_OWN_OLLAMA = frozenset({"http://127.0.0.1:11434", "http://localhost:11434"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoutingParts:
@@ -126,6 +128,10 @@ async def open_gateway(ground: Ground, usage: UsageParts, local: UpstreamFactory
         local: Opens the models on this machine's disk; None where there are none.
     """
     options, clock = ground.settings.gateway, ground.clock
+    if (
+        ground.settings.server.seed_ports and options.ollama_url in _OWN_OLLAMA
+    ):  # who listens there is this server itself
+        options = options.model_copy(update={"ollama_discovery": False})
     addresses = AddressGuard(options.named_addresses())
     transports = Transports(options.http_limits(), addresses)
     ground.stack.callback(transports.close)

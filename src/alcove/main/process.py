@@ -28,9 +28,14 @@ from alcove.main.app import PAGE_FOLDER, create_app, with_state
 from alcove.main.hot import in_front_of
 from alcove.main.house import open_house
 from alcove.ops import doctor
+from alcove.runtime.heartbeat import Heartbeat
 from alcove.settings import DATABASE_FILE, BadSettings, Settings, unknown_variables
 
 log = structlog.get_logger(__name__)
+
+OLLAMA_PORT = 11434
+SEED_PORTS = (4100, OLLAMA_PORT)
+"""Ports that people know: of an LLM proxy, and of Ollama."""
 
 _BACKLOG = 2048
 _GC_YOUNG = 20_000  # objects more than were freed, about those of 200 requests under way
@@ -69,15 +74,17 @@ def run(settings: Settings, rooms: frozenset[str] | None = None) -> None:
     for name in unknown_variables():
         log.warning("unknown_setting", name=name)
     prepare_data_dir(settings.data_dir)
-    with locked(settings.data_dir), _listen(settings.server.host, settings.server.port) as listener:
+    with locked(settings.data_dir), contextlib.ExitStack() as stack:
+        ports = (settings.server.port, *(SEED_PORTS if settings.server.seed_ports else ()))
+        listeners = [stack.enter_context(_listen(settings.server.host, port)) for port in dict.fromkeys(ports)]
         try:
-            anyio.run(_open_and_serve, settings, rooms, listener, backend_options={"use_uvloop": True})
+            anyio.run(_open_and_serve, settings, rooms, listeners, backend_options={"use_uvloop": True})
         except BaseExceptionGroup as failures:
             raise first_known(failures, UnsafeSecret) from failures
 
 
-async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, listener: socket.socket) -> None:
-    host, port = listener.getsockname()[:2]
+async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, listeners: Sequence[socket.socket]) -> None:
+    host, port = listeners[0].getsockname()[:2]
     shown = "127.0.0.1" if host in _WIDE else host
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     if host in _WIDE:
@@ -90,6 +97,8 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
                 sys.stdout.write(f"\n  Make the first account: {link}\n\n")
             requests = Deadline()
             app = _until(requests, with_state(create_app(settings, metrics, rooms), house.state()))
+            if settings.server.seed_ports:
+                app = Heartbeat(app, OLLAMA_PORT)
             hot = in_front_of(app, house.hot, settings, metrics) if rooms is None or "gateway" in rooms else None
             config = uvicorn.Config(
                 app if hot is None else hot,
@@ -109,7 +118,7 @@ async def _open_and_serve(settings: Settings, rooms: frozenset[str] | None, list
             _settle_memory()
             ends = (house.background.deadline.set, requests.set, *(() if hot is None else (hot.end_at,)))
             await signals.start(_stop_on_signal, server, ends, settings.server.drain_s)
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=list(listeners))
             log.info("closing")
         signals.cancel_scope.cancel()
 

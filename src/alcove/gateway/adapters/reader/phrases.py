@@ -2,7 +2,10 @@
 
 import re
 
-GENERATIVE = "connect Ollama (found by itself on this machine) or any OpenAI-compatible server under Admin → Models"
+GENERATIVE = (
+    "pull a model (`alcove pull qwen2.5:0.5b`, or Models in the page), connect Ollama (found by itself on this machine) or any "
+    "OpenAI-compatible server under Admin → Models"
+)
 NOTICE = f"_Quoted from the sources, as no generative model is installed. For written answers, {GENERATIVE}._"
 """Ends the first answer of a conversation."""
 

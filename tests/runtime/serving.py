@@ -19,12 +19,14 @@ from alcove.kernel.errors import NotAuthenticated
 from alcove.kernel.principal import Principal, Role
 from alcove.main.runtime_catalog import open_library
 from alcove.runtime import api as page_api
-from alcove.runtime import ollama_api, registry_api
+from alcove.runtime import ollama_api, registry_api, running_api
 from alcove.runtime.catalog.ports import NoRemoteOllamas, Origin, RemoteOllamas, SimpleForecast
 from alcove.runtime.catalog.settings import CatalogSettings
+from alcove.runtime.desk import RuntimeDesk
 from alcove.runtime.library import ModelLibrary
 from alcove.runtime.ollama_api import OllamaFace
 from alcove.runtime.registry.settings import RegistrySettings
+from alcove.runtime.service import RuntimeService
 from alcove.runtime.testing.local import FakeLocalModels
 
 PEOPLE = {
@@ -99,11 +101,13 @@ async def listening(
         yield {
             "ollama_face": face,
             "served_models": registry_api.ServedModels(parts.library.catalog, (catalog or CatalogSettings()).serve),
-            "runtime_desk": page_api.RuntimeDesk(parts.library, local, SimpleForecast(budget=1 << 30), clock),
+            "runtime_desk": RuntimeDesk(
+                parts.library, local, SimpleForecast(budget=1 << 30), clock, RuntimeService(local)
+            ),
         }
 
     app = FastAPI(lifespan=lifespan)
-    for each in (ollama_api.router, registry_api.router, page_api.router, *routers):
+    for each in (ollama_api.router, registry_api.router, page_api.router, running_api.router, *routers):
         app.include_router(each)
     install_error_handlers(app)
     limited = BodyLimit(Doorkeeper(app), max_bytes=1 << 16, max_upload_bytes=1 << 16)

@@ -18,12 +18,16 @@ const KINDS: Record<Deployment["provider"], ProviderKind> = {
   ollama: { label: "Ollama", example: "http://127.0.0.1:11434" },
   anthropic: { label: "Anthropic", example: "https://api.anthropic.com" },
   fake: { label: "Built-in fake", example: "" },
+  local: { label: "Local models", example: "" },
 };
-export const PROVIDERS = Object.entries(KINDS).map(([value, { label }]) => ({ value, label }));
+/** Those that can be added: the models of this machine are there by themselves. */
+export const PROVIDERS = Object.entries(KINDS)
+  .filter(([value]) => value !== "local")
+  .map(([value, { label }]) => ({ value, label }));
 
-/** The built-in fake server has no address and no key. */
+/** The built-in fake server and the models of this machine have no address and no key. */
 export function hasAddress(provider: Deployment["provider"]): boolean {
-  return provider !== "fake";
+  return provider !== "fake" && provider !== "local";
 }
 
 export function exampleAddress(provider: Deployment["provider"]): string {

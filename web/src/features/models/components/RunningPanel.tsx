@@ -51,7 +51,6 @@ function MemoryBar({ budget_bytes: budget, taken_bytes: taken }: NonNullable<Run
         value={percent}
         color={percent > 95 ? "yellow" : "pine"}
         aria-label="Memory taken by models"
-        aria-valuetext={`${formatBytes(taken)} of ${formatBytes(budget)}`}
       />
     </div>
   );

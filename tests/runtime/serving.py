@@ -20,7 +20,7 @@ from alcove.kernel.errors import NotAuthenticated
 from alcove.kernel.principal import Principal, Role
 from alcove.main.runtime_catalog import open_catalog, runtime_state
 from alcove.runtime import api as page_api
-from alcove.runtime import ollama_api, registry_api
+from alcove.runtime import ollama_api, registry_api, running_api
 from alcove.runtime.catalog.ports import NoRemoteOllamas, Origin, RemoteOllamas, SimpleForecast
 from alcove.runtime.catalog.settings import CatalogSettings
 from alcove.runtime.heartbeat import Heartbeat
@@ -100,7 +100,7 @@ async def listening(
         yield runtime_state(library, local, memory, remote or NoRemoteOllamas(), serve=serve, clock=clock)
 
     app = FastAPI(lifespan=lifespan)
-    for each in (ollama_api.router, registry_api.router, page_api.router, *routers):
+    for each in (ollama_api.router, registry_api.router, page_api.router, running_api.router, *routers):
         app.include_router(each)
     install_error_handlers(app)
     limited = BodyLimit(Doorkeeper(app), max_bytes=1 << 16, max_upload_bytes=1 << 16)

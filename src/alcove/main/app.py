@@ -27,7 +27,7 @@ from alcove.knowledge import api as knowledge_api
 from alcove.main.openapi import exact
 from alcove.runtime import api as runtime_api
 from alcove.runtime import ollama_api as runtime_ollama_api
-from alcove.runtime import registry_api
+from alcove.runtime import registry_api, running_api
 from alcove.settings import Settings
 from alcove.status import api as status_api
 from alcove.tracing import api as tracing_api
@@ -52,7 +52,7 @@ _ROUTERS = {
     ),
     "identity": (identity_api.router,),
     "knowledge": (knowledge_api.router,),
-    "runtime": (runtime_api.router, runtime_ollama_api.router, registry_api.router),
+    "runtime": (runtime_api.router, running_api.router, runtime_ollama_api.router, registry_api.router),
     "tracing": (tracing_api.router,),
 }
 ROOMS = frozenset({*_ROUTERS, "page"})

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alcove.infra.http import AddressGuard, HttpClient, HttpLimits
 from alcove.kernel.clock import Clock
-from alcove.runtime.api import RuntimeDesk
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.checked import CheckedFiles
 from alcove.runtime.catalog.creating import Creator
@@ -14,9 +13,10 @@ from alcove.runtime.catalog.folder import ModelFolder
 from alcove.runtime.catalog.ports import Audit, MemoryForecast, RemoteOllamas
 from alcove.runtime.catalog.receiving import Receiver
 from alcove.runtime.catalog.settings import CatalogSettings, Serve
+from alcove.runtime.desk import RuntimeDesk
 from alcove.runtime.library import ModelLibrary
 from alcove.runtime.ollama_api import OllamaFace
-from alcove.runtime.ports import LocalModels
+from alcove.runtime.ports import ManagedModels
 from alcove.runtime.registry.downloads import Downloads
 from alcove.runtime.registry.origins import Origins
 from alcove.runtime.registry.pulling import Puller
@@ -24,6 +24,7 @@ from alcove.runtime.registry.pushing import Pusher
 from alcove.runtime.registry.settings import RegistrySettings
 from alcove.runtime.registry.tasks import TransferTasks
 from alcove.runtime.registry_api import ServedModels
+from alcove.runtime.service import RuntimeService
 from alcove.runtime.transfers import Transfers
 
 _NO_END_S = 1e9
@@ -98,7 +99,7 @@ async def open_catalog(
 
 def runtime_state(
     library: ModelLibrary,
-    local: LocalModels,
+    local: ManagedModels,
     memory: MemoryForecast,
     remote: RemoteOllamas,
     *,
@@ -118,5 +119,5 @@ def runtime_state(
     return {
         "ollama_face": OllamaFace(library, local, remote, clock),
         "served_models": ServedModels(library.catalog, serve),
-        "runtime_desk": RuntimeDesk(library, local, memory, clock),
+        "runtime_desk": RuntimeDesk(library, local, memory, clock, RuntimeService(local)),
     }

@@ -1,46 +1,27 @@
 """Routes for the page about local models: what is here, what fits, what is being pulled."""
 
 import shutil
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import APIRouter, status
 from pydantic import BaseModel, Field
 
 from alcove.infra.web import PrincipalDep, problems
-from alcove.kernel.clock import Clock
 from alcove.kernel.pages import Page
 from alcove.runtime.catalog.creating import Recipe
 from alcove.runtime.catalog.known import KnownModel, known_models
 from alcove.runtime.catalog.ports import MemoryForecast
-from alcove.runtime.library import ModelLibrary, Wanted
+from alcove.runtime.desk import DeskDep
+from alcove.runtime.library import Wanted
 from alcove.runtime.models import Capability, InstalledModel, RunningModel, RunState
 from alcove.runtime.ollama_api import AskingDep
-from alcove.runtime.ports import LocalModels
 from alcove.runtime.transfers import Transfer, TransferState
 
 router = APIRouter(prefix="/api/v1/runtime", tags=["runtime"])
 
 _Name = Annotated[str, Field(min_length=1, max_length=2048)]
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeDesk:
-    """What these routes need.
-
-    Attributes:
-        library: The models on this machine's disk.
-        local: Those that are loaded.
-        memory: What they take.
-        clock: The time.
-    """
-
-    library: ModelLibrary
-    local: LocalModels
-    memory: MemoryForecast
-    clock: Clock
 
 
 class Machine(BaseModel):
@@ -163,13 +144,6 @@ class ModelCreate(BaseModel):
     template: str = Field(default="", max_length=200_000)
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Options, such as `temperature`, `num_ctx`, `stop`."""
-
-
-def _desk(request: Request) -> RuntimeDesk:
-    return cast("RuntimeDesk", request.state.runtime_desk)
-
-
-DeskDep = Annotated[RuntimeDesk, Depends(_desk)]
 
 
 @router.get("/models", responses=problems())

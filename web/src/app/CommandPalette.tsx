@@ -2,7 +2,7 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { Spotlight } from "@mantine/spotlight";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Activity, BookOpen, ChartColumn, Keyboard, MessageSquare, Search, Settings, ShieldCheck, SquarePen } from "lucide-react";
+import { Activity, BookOpen, ChartColumn, Cpu, Keyboard, MessageSquare, Search, Settings, ShieldCheck, SquarePen } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { chatListQuery } from "@/features/chat";
 import { useUser } from "@/lib/api";
@@ -22,6 +22,7 @@ export function CommandPalette() {
   const commands: Command[] = [
     { label: "New chat", icon: <SquarePen size={17} aria-hidden />, run: () => void navigate({ to: "/" }) },
     { label: "Knowledge", icon: <BookOpen size={17} aria-hidden />, run: () => void navigate({ to: "/knowledge" }) },
+    { label: "Models", icon: <Cpu size={17} aria-hidden />, run: () => void navigate({ to: "/models" }) },
     { label: "Traces", icon: <Activity size={17} aria-hidden />, run: () => void navigate({ to: "/traces" }) },
     { label: "Usage", icon: <ChartColumn size={17} aria-hidden />, run: () => void navigate({ to: "/usage" }) },
     { label: "Settings", icon: <Settings size={17} aria-hidden />, run: () => void navigate({ to: "/settings" }) },

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Activity, BookOpen, ChartColumn, PanelLeftClose, SquarePen } from "lucide-react";
+import { Activity, BookOpen, ChartColumn, Cpu, PanelLeftClose, SquarePen } from "lucide-react";
 import type { ReactNode } from "react";
 import { ChatHistory } from "@/features/chat";
 import { IconButton, Logo, useShell } from "@/ui";
@@ -22,6 +22,7 @@ export function Sidebar() {
       <nav aria-label="Pages" className="flex flex-col gap-0.5 px-2 pt-1 pb-3">
         <PageLink to="/" icon={<SquarePen size={17} aria-hidden />} label="New chat" />
         <PageLink to="/knowledge" icon={<BookOpen size={17} aria-hidden />} label="Knowledge" />
+        <PageLink to="/models" icon={<Cpu size={17} aria-hidden />} label="Models" />
         <PageLink to="/traces" icon={<Activity size={17} aria-hidden />} label="Traces" />
         <PageLink to="/usage" icon={<ChartColumn size={17} aria-hidden />} label="Usage" />
       </nav>
@@ -33,7 +34,9 @@ export function Sidebar() {
   );
 }
 
-function PageLink({ to, icon, label }: { to: "/" | "/knowledge" | "/traces" | "/usage"; icon: ReactNode; label: string }) {
+type PageLinkProps = { to: "/" | "/knowledge" | "/models" | "/traces" | "/usage"; icon: ReactNode; label: string };
+
+function PageLink({ to, icon, label }: PageLinkProps) {
   const { closeDrawer } = useShell();
   return (
     <Link

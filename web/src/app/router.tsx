@@ -64,6 +64,11 @@ const trace = createRoute({
   component: lazyRouteComponent(() => import("@/features/traces"), "TracePage"),
 });
 
+const models = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/models",
+  component: lazyRouteComponent(() => import("@/features/models"), "ModelsPage"),
+});
 const usage = createRoute({
   getParentRoute: () => signedIn,
   path: "/usage",
@@ -119,6 +124,7 @@ const routeTree = root.addChildren([
     collection,
     traces,
     trace,
+    models,
     usage,
     settings.addChildren([settingsSection]),
     admin.addChildren([adminSection]),

@@ -30,7 +30,17 @@ class Audit(Protocol):
         ...
 
 
-MODEL_ACTIONS = ("local_model.pull", "local_model.push", "local_model.create", "local_model.copy", "local_model.delete")
+MODEL_ACTIONS = (
+    "local_model.pull",
+    "local_model.push",
+    "local_model.create",
+    "local_model.copy",
+    "local_model.delete",
+    "local_model.load",
+    "local_model.unload",
+    "local_model.pin",
+    "local_model.unpin",
+)
 """What is recorded of changes to the models on this machine."""
 
 

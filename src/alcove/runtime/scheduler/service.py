@@ -110,8 +110,9 @@ class ModelScheduler:
             self._leave(entry, ticket, is_whole=is_whole)
 
     def running(self) -> Sequence[RunningModel]:
-        """Gives every model that is loaded, loading, waited for, or failed."""
-        return [self._told(each) for each in self._entries.values() if each.state != "unloaded" or len(each.queue)]
+        """Gives every model that is loaded, loading, waited for, pinned, or failed."""
+        known = self._entries.values()
+        return [self._told(each) for each in known if each.state != "unloaded" or each.is_pinned or len(each.queue)]
 
     async def unload(self, model: str) -> None:
         """Unloads a model: at once when it is idle, else after its requests, which is not waited for."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import anyio
 
-from alcove.runtime.models import Lease, LeaseRequest, RunningModel
+from alcove.kernel.errors import AlcoveError
+from alcove.runtime.models import Lease, LeaseRequest, MemoryUse, RunningModel
 from alcove.runtime.ports import Catalog
 
 _KEEP_ALIVE_S = 300.0
@@ -15,15 +16,19 @@ _KEEP_ALIVE_S = 300.0
 
 @dataclass(slots=True)
 class FakeLocalModels:
-    """Implements the port `LocalModels` without an engine.
+    """Implements the port `ManagedModels` without an engine.
 
     Attributes:
         catalog: Where models are looked up.
         states: What each model is doing, by its name; tests may set it.
+        budget_bytes: What they may take together.
+        failure: What loading a model comes to, in place of a lease.
     """
 
     catalog: Catalog
     states: dict[str, RunningModel] = field(default_factory=dict)
+    budget_bytes: int = 1 << 30
+    failure: AlcoveError | None = None
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     @contextlib.asynccontextmanager
@@ -32,8 +37,12 @@ class FakeLocalModels:
 
         Raises:
             ModelNotFound: When there is no such model.
+            AlcoveError: When it was told to.
         """
         model = await self.catalog.get(request.model)
+        if self.failure is not None:
+            raise self.failure
+        before = self.states.get(model.name)
         num_ctx = request.options.num_ctx or min(4096, model.shape.context_length)
         kept_s = _KEEP_ALIVE_S if request.keep_alive_s is None else request.keep_alive_s
         state = RunningModel(
@@ -44,6 +53,7 @@ class FakeLocalModels:
             num_ctx=num_ctx,
             active=1,
             keep_alive_s=kept_s,
+            is_pinned=before is not None and before.is_pinned,
         )
         self.set(state)
         try:
@@ -62,6 +72,22 @@ class FakeLocalModels:
         found = self.states.pop(model, None)
         if found is not None:
             self._wake()
+
+    async def pin(self, model: str, *, is_pinned: bool) -> None:
+        """Pins a model, or lets it go.
+
+        Raises:
+            ModelNotFound: When there is no such model.
+        """
+        found = await self.catalog.get(model)
+        unloaded = RunningModel(model=found.name, digest=found.digest, state="unloaded")
+        self.set(replace(self.states.get(found.name, unloaded), is_pinned=is_pinned))
+
+    def memory(self) -> MemoryUse:
+        """Gives what was said of the loaded ones."""
+        return MemoryUse(
+            budget_bytes=self.budget_bytes, taken_bytes=sum(each.size_bytes for each in self.states.values())
+        )
 
     def set(self, state: RunningModel) -> None:
         """Sets what a model is doing."""

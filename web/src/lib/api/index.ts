@@ -1,4 +1,5 @@
 export { api, dataOf } from "./client";
+export { type CompletionPiece, type CompletionQuestion, streamCompletion } from "./completion";
 export { ApiProblem, canRetryFile, messageOf, problemOf, unreachable } from "./problem";
 export { authStateQuery, useUser } from "./authState";
 export { followEvents, type FollowOptions, type ServerEvent } from "./eventStream";

@@ -17,7 +17,7 @@ from alcove.infra.middleware import BodyLimit, HostCheck
 from alcove.infra.problems import install_error_handlers
 from alcove.kernel.clock import FakeClock
 from alcove.kernel.errors import NotAuthenticated
-from alcove.kernel.principal import Principal, Role
+from alcove.kernel.principal import Allowance, Principal, Role
 from alcove.main.runtime_catalog import open_catalog, runtime_state
 from alcove.runtime import api as page_api
 from alcove.runtime import ollama_api, registry_api, running_api
@@ -25,12 +25,20 @@ from alcove.runtime.catalog.ports import NoRemoteOllamas, Origin, RemoteOllamas,
 from alcove.runtime.catalog.settings import CatalogSettings
 from alcove.runtime.heartbeat import Heartbeat
 from alcove.runtime.library import ModelLibrary
+from alcove.runtime.ports import ModelAccess, OpenAccess
 from alcove.runtime.registry.settings import RegistrySettings
 from alcove.runtime.testing.local import FakeLocalModels
 
 PEOPLE = {
     "sk-as-root": Principal(user_id="user-root", email="root@example.org", role=Role.ADMIN, key_id="key-root"),
     "sk-as-ada": Principal(user_id="user-ada", email="ada@example.org", role=Role.USER, key_id="key-ada"),
+    "sk-as-bob": Principal(
+        user_id="user-bob",
+        email="bob@example.org",
+        role=Role.USER,
+        key_id="key-bob",
+        allowances=(Allowance(subject="key:key-bob", name="narrow", models=("tiny",)),),
+    ),
 }
 
 
@@ -84,6 +92,7 @@ async def listening(
     catalog: CatalogSettings | None = None,
     remote: RemoteOllamas | None = None,
     routers: Sequence[APIRouter] = (),
+    access: ModelAccess | None = None,
     **options: Any,
 ) -> AsyncIterator[Served]:
     """Runs the routes on a free port; `options` are fields of the settings of registries."""
@@ -97,7 +106,9 @@ async def listening(
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         serve = (catalog or CatalogSettings()).serve
         memory = SimpleForecast(budget=1 << 30)
-        yield runtime_state(library, local, memory, remote or NoRemoteOllamas(), serve=serve, clock=clock)
+        yield runtime_state(
+            library, local, memory, remote or NoRemoteOllamas(), access or OpenAccess(), serve=serve, clock=clock
+        )
 
     app = FastAPI(lifespan=lifespan)
     for each in (ollama_api.router, registry_api.router, page_api.router, running_api.router, *routers):

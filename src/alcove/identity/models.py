@@ -267,6 +267,7 @@ class Action(StrEnum):
     LOCAL_MODEL_LOAD = "local_model.load"
     LOCAL_MODEL_UNLOAD = "local_model.unload"
     LOCAL_MODEL_PIN = "local_model.pin"
+    LOCAL_MODEL_UNPIN = "local_model.unpin"
     REQUEST = "request"
 
 

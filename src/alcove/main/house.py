@@ -15,6 +15,7 @@ from alcove.chats.answers import Answers
 from alcove.chats.recovery import interrupt_left
 from alcove.chats.service import ChatService
 from alcove.chats.store import SqlChatStore
+from alcove.gateway.adapters.local_access import LocalModelAccess
 from alcove.gateway.limits.service import LimitService
 from alcove.gateway.openai_api import ChatFace
 from alcove.gateway.ports import Origin
@@ -201,7 +202,7 @@ async def open_house(settings: Settings, metrics: Metrics) -> AsyncIterator[Hous
             metrics=metrics,
             model_catalogue=gateway.catalogue,
             gateway=gateway_services(ground, gateway, tracing.sink, AuditOfRooms(audit)),
-            runtime=local.state(ground, remote_ollamas(ground, gateway)),
+            runtime=local.state(ground, remote_ollamas(ground, gateway), LocalModelAccess(gateway.directory)),
             usage=usage.service,
             limits=LimitService(store=gateway.meter.store, allowances=AllowancesOfHouse(identity)),
             chat_face=chat_face,

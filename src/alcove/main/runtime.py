@@ -13,7 +13,7 @@ from alcove.runtime.idle import IdleModels
 from alcove.runtime.library import ModelLibrary
 from alcove.runtime.machine import budget_bytes, processors
 from alcove.runtime.models import InstalledModel, LoadOptions
-from alcove.runtime.ports import Catalog, ManagedModels
+from alcove.runtime.ports import Catalog, ManagedModels, ModelAccess
 from alcove.runtime.scheduler.planning import Planner, purpose_of
 from alcove.runtime.scheduler.service import ModelScheduler
 
@@ -49,11 +49,10 @@ class RuntimeParts:
     memory: PlannedMemory
     upstreams: LocalUpstreamFactory | None
 
-    def state(self, ground: Ground, remote: RemoteOllamas) -> dict[str, object]:
+    def state(self, ground: Ground, remote: RemoteOllamas, access: ModelAccess) -> dict[str, object]:
         """Gives what the runtime's routes find in the state of each request, by name."""
-        return runtime_state(
-            self.library, self.models, self.memory, remote, serve=ground.settings.models.serve, clock=ground.clock
-        )
+        serve, clock = ground.settings.models.serve, ground.clock
+        return runtime_state(self.library, self.models, self.memory, remote, access, serve=serve, clock=clock)
 
 
 async def open_local_models(ground: Ground, audit: Audit) -> RuntimeParts:

@@ -16,7 +16,7 @@ from alcove.runtime.catalog.settings import CatalogSettings, Serve
 from alcove.runtime.desk import RuntimeDesk
 from alcove.runtime.library import ModelLibrary
 from alcove.runtime.ollama_api import OllamaFace
-from alcove.runtime.ports import ManagedModels
+from alcove.runtime.ports import ManagedModels, ModelAccess
 from alcove.runtime.registry.downloads import Downloads
 from alcove.runtime.registry.origins import Origins
 from alcove.runtime.registry.pulling import Puller
@@ -102,6 +102,7 @@ def runtime_state(
     local: ManagedModels,
     memory: MemoryForecast,
     remote: RemoteOllamas,
+    access: ModelAccess,
     *,
     serve: Serve,
     clock: Clock,
@@ -113,11 +114,12 @@ def runtime_state(
         local: Those that are loaded.
         memory: What they take.
         remote: Those of other machines.
+        access: Who may use which.
         serve: Who may pull models from here.
         clock: The time.
     """
     return {
-        "ollama_face": OllamaFace(library, local, remote, clock),
+        "ollama_face": OllamaFace(library, local, remote, clock, access),
         "served_models": ServedModels(library.catalog, serve),
-        "runtime_desk": RuntimeDesk(library, local, memory, clock, RuntimeService(local)),
+        "runtime_desk": RuntimeDesk(library, local, memory, clock, RuntimeService(local), access=access),
     }

@@ -147,9 +147,9 @@ class ModelCreate(BaseModel):
 
 
 @router.get("/models", responses=problems())
-async def list_local_models(_who: PrincipalDep, desk: DeskDep) -> LocalModelList:
+async def list_local_models(who: PrincipalDep, desk: DeskDep) -> LocalModelList:
     """Lists the models on this machine, and what it has for them."""
-    models = await desk.library.catalog.list()
+    models = [each for each in await desk.library.catalog.list() if desk.access.may_use(who, each.name)]
     states = {each.model: each for each in desk.local.running()}
     cards = [_card(each, states.get(each.name), desk.memory) for each in models]
     disk = await anyio.to_thread.run_sync(shutil.disk_usage, desk.library.catalog.own.root)

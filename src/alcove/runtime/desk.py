@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from alcove.kernel.clock import Clock
 from alcove.runtime.catalog.ports import MemoryForecast
 from alcove.runtime.library import ModelLibrary
-from alcove.runtime.ports import LocalModels
+from alcove.runtime.ports import LocalModels, ModelAccess, OpenAccess
 from alcove.runtime.running_events import Seats
 from alcove.runtime.service import RuntimeService
 
@@ -24,6 +24,7 @@ class RuntimeDesk:
         clock: The time.
         service: Loads and unloads them by hand.
         seats: Bounds how many pages follow them.
+        access: Who may use which of them.
     """
 
     library: ModelLibrary
@@ -32,6 +33,7 @@ class RuntimeDesk:
     clock: Clock
     service: RuntimeService
     seats: Seats = field(default_factory=Seats)
+    access: ModelAccess = field(default_factory=OpenAccess)
 
 
 def _desk(request: Request) -> RuntimeDesk:

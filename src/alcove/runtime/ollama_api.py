@@ -6,7 +6,7 @@ they cause requests to other machines.
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
 
 import anyio.to_thread
@@ -28,7 +28,7 @@ from alcove.runtime.gguf import GgufHeader, read_header
 from alcove.runtime.library import Asking, ModelLibrary, Wanted
 from alcove.runtime.models import InstalledModel
 from alcove.runtime.ndjson import LineResponse
-from alcove.runtime.ports import LocalModels
+from alcove.runtime.ports import LocalModels, ModelAccess, OpenAccess
 
 B = TypeVar("B", bound=pydantic.BaseModel)
 
@@ -68,12 +68,14 @@ class OllamaFace:
         local: Those that are loaded.
         remote: Those of other machines.
         clock: The time.
+        access: Who may use which of the models on this machine's disk.
     """
 
     library: ModelLibrary
     local: LocalModels
     remote: RemoteOllamas
     clock: Clock
+    access: ModelAccess = field(default_factory=OpenAccess)
 
 
 def _face(request: Request) -> OllamaFace:
@@ -133,7 +135,8 @@ async def version(_who: PrincipalDep) -> dict[str, str]:
 @router.get("/tags", responses=_errors())
 async def tags(who: PrincipalDep, face: FaceDep) -> dict[str, Any]:
     """Lists the models, those of other machines too."""
-    local = [wire.tag(each) for each in await face.library.catalog.list()]
+    models = await face.library.catalog.list()
+    local = [wire.tag(each) for each in models if face.access.may_use(who, each.name)]
     return {"models": wire.merged(local, await face.remote.tags(who))}
 
 
@@ -145,7 +148,11 @@ async def processes(who: PrincipalDep, face: FaceDep) -> dict[str, Any]:
 
 async def _running(face: OllamaFace, who: Principal) -> Sequence[Mapping[str, JsonValue]]:
     now = face.clock.now()
-    running = [each for each in face.local.running() if each.state in {"loaded", "sleeping"}]
+    running = [
+        each
+        for each in face.local.running()
+        if each.state in {"loaded", "sleeping"} and face.access.may_use(who, each.model)
+    ]
     running.sort(key=lambda each: wire.expires_at(each, now), reverse=True)
     known = {each.name: each for each in await face.library.catalog.list()}
     local = [wire.process(each, known.get(each.model), now) for each in running]
@@ -153,10 +160,13 @@ async def _running(face: OllamaFace, who: Principal) -> Sequence[Mapping[str, Js
 
 
 @router.post("/show", responses=_errors(404), openapi_extra=_takes(wire.ShowBody))
-async def show(request: Request, _who: PrincipalDep, face: FaceDep) -> dict[str, Any]:
+async def show(request: Request, who: PrincipalDep, face: FaceDep) -> dict[str, Any]:
     """Tells all about a model."""
     body = await read(request, wire.ShowBody)
     model = await face.library.catalog.get(_needed(body.wanted))
+    if not face.access.may_use(who, model.name):
+        detail = f"model '{body.wanted[:200]}' not found"
+        raise ModelNotFound(detail)
     header, projector = await anyio.to_thread.run_sync(_headers, model, body.verbose)
     return wire.shown(model, header, projector, body)
 

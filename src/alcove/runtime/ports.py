@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from alcove.kernel.principal import Principal
 from alcove.runtime.models import InstalledModel, Lease, LeaseRequest, MemoryUse, RunnerPlan, RunningModel
 
 
@@ -122,3 +123,19 @@ class Engine(Protocol):
             ModelFailed: When it did not start; with its last lines.
         """
         ...
+
+
+class ModelAccess(Protocol):
+    """Knows who may use which model; the room above does."""
+
+    def may_use(self, who: Principal, model: str) -> bool:
+        """Tells whether somebody may use the model of that name on this machine's disk."""
+        ...
+
+
+class OpenAccess:
+    """Lets everybody use every model; for tests and demonstrations."""
+
+    def may_use(self, who: Principal, model: str) -> bool:  # noqa: ARG002  the port's signature
+        """Tells that they may."""
+        return True

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import FileResponse, Response
 
 from alcove.infra.web import principal
-from alcove.kernel.errors import ModelNotFound, NotFound
+from alcove.kernel.errors import Forbidden, ModelNotFound, NotFound
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.manifest import MANIFEST_TYPE
 from alcove.runtime.catalog.reading import Source
@@ -46,8 +46,9 @@ def _served(request: Request) -> ServedModels:
     if served.to == "nobody":
         detail = "Models are not given out here."
         raise NotFound(detail)
-    if served.to == "keys":
-        principal(request)
+    if served.to == "keys" and any(each.models is not None for each in principal(request).allowances):
+        detail = "This key or account is limited to some models, so none are given out to it; use one that is not."
+        raise Forbidden(detail)
     return served
 
 

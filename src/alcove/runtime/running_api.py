@@ -153,6 +153,6 @@ async def _name(desk: RuntimeDesk, name: str) -> str:
 def _listed(desk: RuntimeDesk, models: Sequence[RunningModel], who: Principal) -> RunningList:
     memory = desk.service.memory()
     return RunningList(
-        items=[RunningCard.of(each, who) for each in models],
+        items=[RunningCard.of(each, who) for each in models if desk.access.may_use(who, each.model)],
         memory=RunningMemory(budget_bytes=memory.budget_bytes, taken_bytes=memory.taken_bytes),
     )

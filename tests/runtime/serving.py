@@ -119,7 +119,8 @@ async def listening(
     port = listener.getsockname()[1]
     outer = HostCheck(Heartbeat(limited, port), bind_host="127.0.0.1")
     server = uvicorn.Server(uvicorn.Config(outer, log_level="error", lifespan="on"))
-    async with anyio.create_task_group() as outermost:
+    async with contextlib.AsyncExitStack() as stack, anyio.create_task_group() as outermost:
+        stack.callback(listener.close)
         outermost.start_soon(parts.tasks.run)
         async with anyio.create_task_group() as group:
             group.start_soon(lambda: server.serve(sockets=[listener]))

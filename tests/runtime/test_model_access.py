@@ -6,6 +6,7 @@ import pytest
 
 from alcove.gateway.adapters.local_access import LocalModelAccess
 from alcove.identity.models import Action
+from alcove.identity.scopes import needed_scope
 from alcove.kernel.ports import ModelInfo
 from alcove.kernel.principal import Allowance, Principal, Role
 from alcove.runtime.catalog.ports import MODEL_ACTIONS
@@ -55,13 +56,21 @@ async def test_other_models_are_not_there_for_a_narrow_key(tmp_path: Path) -> No
             ):  # fmt: skip
                 assert len((await admin.get(path)).json()[field]) == 2, path
                 assert [each[name] for each in (await bob.get(path)).json()[field]] == ["tiny:latest"], path
-        assert (await bob.post("/api/show", json={"model": "tiny"})).status_code == 200
-        hidden, absent = (await bob.post("/api/show", json={"model": name}) for name in ("secret", "nothing"))
+        told, all_told = [(await each.post("/api/show", json={"model": "tiny"})).json() for each in (bob, admin)]
+        assert "\nFROM tiny:latest\n" in told["modelfile"]
+        assert str(tmp_path) in all_told["modelfile"]
+        assert str(tmp_path) not in str(told)
+        hidden, absent = [await bob.post("/api/show", json={"model": name}) for name in ("secret", "nothing")]
         assert (hidden.status_code, absent.status_code) == (404, 404)
         assert hidden.json()["error"] == "model 'secret' not found"
         for path in ("/v2/", "/v2/library/tiny/manifests/latest"):
             assert (await bob.get(path)).status_code == 403
             assert (await admin.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2/library/tiny/manifests/latest"])
+def test_a_key_made_for_something_else_pulls_no_models(path: str) -> None:
+    assert needed_scope(path) == "api"
 
 
 def test_every_change_of_models_can_be_audited() -> None:

@@ -42,7 +42,7 @@ _BY_PATH = {
     "/api/ps": None,
 }
 _BY_BEGINNING = (("/v1/images/", "image"), ("/v1/models/", None), ("/v1/responses/", "chat"))
-_GUARDED = ("/api", "/v1", "/metrics")
+_GUARDED = ("/api", "/v1", "/v2", "/metrics")
 
 
 def needed_scope(path: str) -> str | None:

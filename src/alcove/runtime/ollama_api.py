@@ -168,7 +168,7 @@ async def show(request: Request, who: PrincipalDep, face: FaceDep) -> dict[str, 
         detail = f"model '{body.wanted[:200]}' not found"
         raise ModelNotFound(detail)
     header, projector = await anyio.to_thread.run_sync(_headers, model, body.verbose)
-    return wire.shown(model, header, projector, body)
+    return wire.shown(model, header, projector, body, with_paths=who.is_admin)
 
 
 def _headers(model: InstalledModel, with_arrays: bool) -> tuple[GgufHeader, GgufHeader | None]:  # noqa: FBT001  called in a thread

@@ -1,7 +1,9 @@
 """Models in the words of Ollama's protocol: what its management endpoints take and give."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -10,7 +12,7 @@ from alcove.kernel.chat import JsonValue
 from alcove.runtime.catalog.creating import Recipe
 from alcove.runtime.catalog.modelfile import parameter_lines, render_modelfile
 from alcove.runtime.gguf import GgufHeader
-from alcove.runtime.models import FOREVER_S, Capability, InstalledModel, RunningModel
+from alcove.runtime.models import FOREVER_S, Capability, InstalledModel, ModelFiles, RunningModel
 
 OLLAMA_VERSION = "0.17.1"
 """What `/api/version` says: clients decide by it what they may ask for."""
@@ -170,13 +172,15 @@ def process(running: RunningModel, model: InstalledModel | None, now: datetime) 
 
 
 def shown(
-    model: InstalledModel, header: GgufHeader, projector: GgufHeader | None, body: ShowBody
+    model: InstalledModel, header: GgufHeader, projector: GgufHeader | None, body: ShowBody, *, with_paths: bool
 ) -> dict[str, JsonValue]:
-    """Gives the answer of `/api/show`."""
+    """Gives the answer of `/api/show`; where files lie on this machine is for admins."""
     lines = [f"{name:<{_NAME_WIDTH}} {value}" for name, value in parameter_lines(model.parameters)]
     made: dict[str, JsonValue] = {
         "license": "\n".join(model.license),
-        "modelfile": render_modelfile(model),
+        "modelfile": render_modelfile(
+            model if with_paths else replace(model, files=ModelFiles(weights=Path(model.name)))
+        ),
         "parameters": "\n".join(lines),
         "template": model.template or "{{ .Prompt }}",
         "system": model.system,

@@ -51,12 +51,28 @@ def _lines() -> Iterator[str]:
         yield _entry((name,), info)
     for name, info in Settings.model_fields.items():
         group = _group(info)
-        if group is None:
-            continue
-        yield f"## {name}\n"
-        yield f"{_sentence(group.__doc__)}\n"
-        for field, field_info in group.model_fields.items():
-            yield _entry((name, field), field_info)
+        if group is not None:
+            yield from _group_lines((name,), group)
+
+
+def _group_lines(path: tuple[str, ...], group: type[BaseModel]) -> Iterator[str]:
+    """Gives a group's settings, then those of the groups in it."""
+    yield f"## {'.'.join(path)}\n"
+    yield f"{_sentence(group.__doc__)}\n"
+    inner: list[tuple[str, type[BaseModel]]] = []
+    for field, info in group.model_fields.items():
+        found = _group(info)
+        if found is None or _is_value(found):
+            yield _entry((*path, field), info)
+        else:
+            inner.append((field, found))
+    for field, found in inner:
+        yield from _group_lines((*path, field), found)
+
+
+def _is_value(kind: type[BaseModel]) -> bool:
+    """Tells whether a model is a value, given as a whole: it cannot be made of nothing."""
+    return any(info.is_required() for info in kind.model_fields.values())
 
 
 def _group(info: FieldInfo) -> type[BaseModel] | None:

@@ -30,9 +30,7 @@ from alcove.infra.middleware import EdgeSettings
 from alcove.infra.valkey import ValkeySettings
 from alcove.kernel.errors import AlcoveError
 from alcove.knowledge.models import KnowledgeSettings
-from alcove.runtime.catalog.settings import CatalogSettings
 from alcove.runtime.models import RuntimeSettings
-from alcove.runtime.registry.settings import RegistrySettings
 from alcove.tracing.models import TracingSettings
 
 PREFIX = "ALCOVE_"
@@ -125,8 +123,6 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
     runtime: RuntimeSettings = RuntimeSettings()
-    models: CatalogSettings = CatalogSettings()
-    registry: RegistrySettings = RegistrySettings()
     usage: UsageSettings = UsageSettings()
     cache: CacheSettings = CacheSettings()
     guards: GuardSettings = GuardSettings()

@@ -178,7 +178,12 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
         try:
             listener.bind((host, port))
         except OSError as error:
-            detail = f"{host}:{port} cannot be listened on: {error.strerror}. Choose another port with --port."
+            advice = (
+                "Start without --seed-ports, or stop what listens there."
+                if port in SEED_PORTS
+                else "Choose another port with --port."
+            )
+            detail = f"{host}:{port} cannot be listened on: {error.strerror}. {advice}"
             raise BadSettings(detail) from error
         yield listener
     finally:

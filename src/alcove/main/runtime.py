@@ -51,7 +51,7 @@ class RuntimeParts:
 
     def state(self, ground: Ground, remote: RemoteOllamas, access: ModelAccess) -> dict[str, object]:
         """Gives what the runtime's routes find in the state of each request, by name."""
-        serve, clock = ground.settings.models.serve, ground.clock
+        serve, clock = ground.settings.runtime.catalog.serve, ground.clock
         return runtime_state(self.library, self.models, self.memory, remote, access, serve=serve, clock=clock)
 
 
@@ -61,7 +61,7 @@ async def open_local_models(ground: Ground, audit: Audit) -> RuntimeParts:
     Their workers are cancelled with the others when the house closes, after running answers had their time; that ends every process.
     """
     settings, clock = ground.settings, ground.clock
-    kept = await open_catalog(settings.data_dir, settings.models, settings.registry, clock=clock)
+    kept = await open_catalog(settings.data_dir, settings.runtime.catalog, settings.runtime.registry, clock=clock)
     ground.stack.callback(kept.close)
     ground.workers.start(kept.tasks.run, "model pulls")
     options = settings.runtime

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from alcove.kernel.chat import JsonValue
+from alcove.runtime.catalog.settings import CatalogSettings
+from alcove.runtime.registry.settings import RegistrySettings
 
 FOREVER_S = float("inf")
 """A `keep_alive` without end."""
@@ -337,3 +339,9 @@ class RuntimeSettings(BaseModel):
 
     gpu_wait_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
     """Seconds to wait for another user of the GPU to give memory back before fewer layers go there. Up to an hour."""
+
+    catalog: CatalogSettings = CatalogSettings()
+    """Where models are kept."""
+
+    registry: RegistrySettings = RegistrySettings()
+    """Where models may be pulled from and pushed to."""

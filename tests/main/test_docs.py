@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from alcove.cli.app import app
 from alcove.settings import CLIENT_VARIABLES, PREFIX, Settings, unknown_variables
+from tests.main.settings_tree import fields
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md"))]
@@ -66,11 +67,7 @@ def test_documented_recipe_exists(page: str, words: list[str]):
 
 
 def test_documented_variables_are_settings():
-    known = {
-        f"{PREFIX}{name.upper()}__{field.upper()}"
-        for name, info in Settings.model_fields.items()
-        for field in getattr(info.annotation, "model_fields", ())
-    }
+    known = {f"{PREFIX}{name.replace('.', '__').upper()}" for name in fields()}
     known |= (
         {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES | {"ALCOVE_TEST_POSTGRES_URL"}
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pydantic import BaseModel
 
-from alcove.settings import PREFIX, Settings, load_settings
+from alcove.settings import PREFIX, load_settings
+from tests.main.settings_tree import fields, groups
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,26 +22,13 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def fields() -> dict[str, str | None]:
-    """Gives each setting's dotted name with its description."""
-    found: dict[str, str | None] = {}
-    for name, info in Settings.model_fields.items():
-        group = info.annotation
-        if isinstance(group, type) and issubclass(group, BaseModel):
-            found |= {f"{name}.{field}": each.description for field, each in group.model_fields.items()}
-        else:
-            found[name] = info.description
-    return found
-
-
 def test_every_setting_says_what_it_is_for():
     assert len(fields()) > 40
     assert [name for name, description in fields().items() if not description or len(description) < 20] == []
 
 
 def test_every_group_forbids_what_it_does_not_know_and_does_not_change():
-    groups = [info.annotation for info in Settings.model_fields.values()]
-    for group in [Settings, *(each for each in groups if isinstance(each, type) and issubclass(each, BaseModel))]:
+    for _, group in groups():
         assert group.__doc__, group
         assert group.model_config.get("extra") == "forbid", group
         assert group.model_config.get("frozen") is True, group

@@ -1,25 +1,82 @@
 """The page about local models, on a real server with tiny models: load, test, pin, make a variant, a pull that fails, delete."""
 
 import hashlib
+import json
 import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from alcove.runtime.testing.gguf import tiny_model
+from alcove.runtime.testing.gguf import SLOW, tiny_model
 from tests.browser.pages import SHOTS, axe, sign_in
 from tests.e2e.conftest import PASSWORD, Alcove, start
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 USER = "grace@example.org"
+_STEP = 1 << 16
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves a model under any path: half of it quickly, the rest a little at a time until `go` is set."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Slowly)
+        self.go = threading.Event()
+        self.data = tiny_model(SLOW)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Slowly(BaseHTTPRequestHandler):
+    server: FileServer
+
+    def do_HEAD(self) -> None:
+        self._head(200, len(self.server.data))
+
+    def do_GET(self) -> None:
+        data = self.server.data
+        asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
+        first, last = (int(asked[1]), int(asked[2] or len(data) - 1)) if asked else (0, len(data) - 1)
+        part = data[first : last + 1]
+        self._head(206 if asked else 200, len(part), f"bytes {first}-{last}/{len(data)}")
+        half = len(part) // 2
+        self.wfile.write(part[:half])
+        for at in range(half, len(part), _STEP):
+            self.server.go.wait(0.2)
+            self.wfile.write(part[at : at + _STEP])
+
+    def _head(self, status: int, length: int, content_range: str = "") -> None:
+        self.send_response(status)
+        self.send_header("content-length", str(length))
+        self.send_header("accept-ranges", "bytes")
+        self.send_header("etag", '"one"')
+        if content_range:
+            self.send_header("content-range", content_range)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
-def alcove(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alcove]:
-    server = start(tmp_path_factory.mktemp("models") / "data")
+def files() -> Iterator[FileServer]:
+    server = FileServer()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def alcove(tmp_path_factory: pytest.TempPathFactory, files: FileServer) -> Iterator[Alcove]:
+    hosts = json.dumps([files.url.removeprefix("http://")])
+    server = start(tmp_path_factory.mktemp("models") / "data", ALCOVE_REGISTRY__HOSTS=hosts)
     yield server
     assert server.stop() == 0
 
@@ -63,7 +120,9 @@ def test_a_first_model_is_explained_then_loaded_tested_pinned_and_deleted(alcove
     expect(running).to_contain_text("unloads in")
     expect(page.get_by_text("live", exact=True)).to_be_visible()
     axe(page)
-    page.screenshot(path=SHOTS / "models.png", full_page=True)
+    page.set_viewport_size({"width": 1280, "height": 1400})  # the page scrolls inside of itself
+    page.screenshot(path=SHOTS / "models.png")
+    page.set_viewport_size({"width": 1280, "height": 860})
 
     tiny.get_by_role("button", name="Test tiny:latest").click()
     dialog = page.get_by_role("dialog")
@@ -115,18 +174,34 @@ def test_a_variant_is_made_and_what_is_wrong_stands_beside_its_field(alcove: Alc
     expect(row(page, "team/brief:latest")).to_be_visible()
 
 
-def test_a_pull_that_is_refused_or_fails_says_so_and_is_there_after_a_reload(alcove: Alcove, page: Page) -> None:
+def test_a_pull_is_watched_over_a_reload_and_refusals_stand_at_the_field(
+    alcove: Alcove, page: Page, files: FileServer
+) -> None:
     sign_in(page, alcove)
     page.goto(f"{alcove.url}/models")
+    panel = page.get_by_role("region", name="Pull a model")
     field = page.get_by_role("textbox", name="Model", exact=True)
     field.fill("registry.invalid/team/model:1")
     page.get_by_role("button", name="Pull", exact=True).click()
-    expect(page.get_by_role("region", name="Pull a model").get_by_role("alert")).to_be_visible()
-    field.fill("http://127.0.0.1:9/model.gguf")
+    expect(panel.get_by_role("alert")).to_contain_text("registry.invalid")
+
+    field.fill(f"{files.url}/pulled.gguf")
     field.press("Enter")
-    expect(page.get_by_role("region", name="Pull a model").get_by_role("alert").first).to_be_visible()
+    expect(panel).to_contain_text("This is an http address")
+    panel.get_by_role("checkbox", name="The registry may be asked by http").check()
+    panel.get_by_label("Name here").fill("pulled:1")
+    page.get_by_role("button", name="Pull", exact=True).click()
+    pull = page.get_by_role("list", name="Pulls").get_by_role("listitem").first
+    expect(pull).to_contain_text(re.compile(r"\d+ %.* of .*left"))
     axe(page)
+    pull.scroll_into_view_if_needed()
     page.screenshot(path=SHOTS / "models-pull.png")
+    page.reload()
+    expect(pull).to_contain_text(re.compile(r"\d+ %.* of "))
+    expect(page.get_by_role("button", name=re.compile("^Cancel the pull"))).to_be_visible()
+    files.go.set()
+    expect(pull).to_contain_text("installed")
+    expect(row(page, "pulled:1")).to_be_visible()  # without a reload
 
 
 def test_who_is_no_admin_looks_and_tests_and_changes_nothing(alcove: Alcove, page: Page) -> None:
@@ -144,4 +219,4 @@ def test_who_is_no_admin_looks_and_tests_and_changes_nothing(alcove: Alcove, pag
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     axe(page)
-    page.screenshot(path=SHOTS / "models-phone-dark.png", full_page=True)
+    page.screenshot(path=SHOTS / "models-phone-dark.png")

@@ -1,5 +1,5 @@
 import { http, HttpResponse } from "msw";
-import type { Collection, Deployment, Document, Group, Guardrail, Key, Limits, ModelGroup, Observation, Problem, TraceSummary, UsageRow, UsageSums, User } from "@/lib/api";
+import type { Collection, Deployment, Document, Group, Guardrail, Key, KnownModel, Limits, LocalModel, LocalModelList, ModelGroup, Observation, Problem, Pull, RunningList, RunningModel, TraceSummary, UsageRow, UsageSums, User } from "@/lib/api";
 
 /** A refusal as the server words it. */
 export function refusal(status: number, code: string, detail: string, errors: NonNullable<Problem["errors"]> = []) {
@@ -281,6 +281,97 @@ export function someUsageRow(part: Partial<UsageRow> = {}): UsageRow {
     attempts: 1,
     trace_id: "",
     request_id: "req-1",
+    ...part,
+  };
+}
+
+export function someLocalModel(part: Partial<LocalModel> = {}): LocalModel {
+  return {
+    name: "qwen2.5:0.5b",
+    digest: "0".repeat(64),
+    size_bytes: 398_000_000,
+    modified_at: "2026-11-20T10:00:00Z",
+    family: "qwen2",
+    parameter_size: "494M",
+    quantization: "Q4_K_M",
+    context_length: 32_768,
+    capabilities: ["completion", "tools"],
+    memory_bytes: 560_000_000,
+    fits: true,
+    is_read_only: false,
+    state: "unloaded",
+    reason: "",
+    queued: 0,
+    active: 0,
+    ...part,
+  };
+}
+
+export function localModels(items: LocalModel[]): LocalModelList {
+  return {
+    items,
+    machine: {
+      memory_budget_bytes: 4_000_000_000,
+      disk_free_bytes: 50_000_000_000,
+      disk_total_bytes: 100_000_000_000,
+      models_bytes: items.reduce((sum, item) => sum + item.size_bytes, 0),
+    },
+  };
+}
+
+export function someRunningModel(part: Partial<RunningModel> = {}): RunningModel {
+  return {
+    model: "qwen2.5:0.5b",
+    state: "loaded",
+    reason: "",
+    size_bytes: 600_000_000,
+    vram_bytes: 0,
+    num_ctx: 4096,
+    slots: 4,
+    active: 1,
+    queued: 0,
+    expires_at: null,
+    keep_alive_s: 300,
+    is_pinned: false,
+    tokens_per_s: 31.4,
+    stderr: [],
+    ...part,
+  };
+}
+
+export function runningList(items: RunningModel[]): RunningList {
+  const taken = items.reduce((sum, item) => sum + (item.state === "unloaded" ? 0 : item.size_bytes), 0);
+  return { items, memory: { budget_bytes: 4_000_000_000, taken_bytes: taken } };
+}
+
+export function somePull(part: Partial<Pull> = {}): Pull {
+  return {
+    id: "pull-1",
+    model: "qwen2.5:0.5b",
+    state: "running",
+    status: "pulling c5396e06af29",
+    error: null,
+    started_at: "2026-11-20T10:00:00Z",
+    total_bytes: 400_000_000,
+    completed_bytes: 100_000_000,
+    bytes_per_s: 10_000_000,
+    steps: [],
+    ...part,
+  };
+}
+
+export function someKnownModel(part: Partial<KnownModel> = {}): KnownModel {
+  return {
+    name: "llama3.2:1b",
+    group: "ultra-fast",
+    purpose: "chat",
+    about: "Small, calls tools",
+    parameters: "1.2B",
+    quantization: "Q8_0",
+    size_bytes: 1_300_000_000,
+    memory_bytes: 1_600_000_000,
+    is_installed: false,
+    fits: true,
     ...part,
   };
 }

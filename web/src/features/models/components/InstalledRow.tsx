@@ -10,7 +10,6 @@ import { useLoadModel } from "../api/useLoadModel";
 import { usePinModel } from "../api/usePinModel";
 import { useUnloadModel } from "../api/useUnloadModel";
 import { capabilityText, chats, kindText } from "../model/words";
-import { LastLines } from "./LastLines";
 import { StateBadge } from "./StateBadge";
 
 type InstalledRowProps = { model: LocalModel; running: RunningModel | undefined; isAdmin: boolean; onTest: () => void };
@@ -66,7 +65,8 @@ export function InstalledRow({ model, running, isAdmin, onTest }: InstalledRowPr
             ) : null}
           </p>
           <p className="mt-1 text-xs text-ink-soft [overflow-wrap:anywhere]">
-            {kindText(model)} · {formatBytes(model.size_bytes)} on disk · changed <RelativeTime at={model.modified_at} />
+            {kindText(model) ? `${kindText(model)} · ` : ""}
+            {formatBytes(model.size_bytes)} on disk · changed <RelativeTime at={model.modified_at} />
           </p>
           <p className="mt-1 text-xs text-ink-faint">
             {model.fits ? (
@@ -85,7 +85,7 @@ export function InstalledRow({ model, running, isAdmin, onTest }: InstalledRowPr
             ))}
           </ul>
           {told.reason ? (
-            <p className={`mt-1.5 text-sm [overflow-wrap:anywhere] ${state === "failed" ? "text-danger" : "text-ink-soft"}`}>{told.reason}</p>
+            <p className={`mt-1.5 [overflow-wrap:anywhere] ${state === "failed" ? "text-sm text-danger" : "text-xs text-ink-faint"}`}>{told.reason}</p>
           ) : null}
         </div>
         <div className="flex items-center gap-2">
@@ -123,7 +123,6 @@ export function InstalledRow({ model, running, isAdmin, onTest }: InstalledRowPr
       <Refused error={unload.error} title={`${name} was not unloaded`} />
       <Refused error={pin.error} title={`${name} was not ${pin.variables?.isPinned ? "pinned" : "unpinned"}`} />
       <Refused error={remove.error} title={`${name} was not deleted`} />
-      {running && state === "failed" ? <LastLines lines={running.stderr} /> : null}
     </li>
   );
 }

@@ -20,7 +20,7 @@ export function PullForm() {
   const start = useStartPull();
   const form = useForm({
     initialValues: { model: "", name: "", insecure: false },
-    validate: { model: (model) => (model.trim() ? null : "Which model? Such as qwen2.5:0.5b.") },
+    validate: { model: (model, { insecure }) => problemOfReference(model.trim(), insecure) },
   });
   const { submit, failure } = useSending(form, {
     fields: ["model", "name"],
@@ -49,7 +49,7 @@ export function PullForm() {
             Pull
           </Button>
         </div>
-        <MoreFields label="More" hint="another name, http" mustShow={"name" in form.errors}>
+        <MoreFields label="More" hint="another name, http" mustShow={"name" in form.errors || isPlain(form.values.model)}>
           <Stack gap="sm">
             <TextInput
               label="Name here (optional)"
@@ -71,4 +71,13 @@ export function PullForm() {
       </Stack>
     </form>
   );
+}
+
+function isPlain(model: string): boolean {
+  return /^\s*http:/i.test(model);
+}
+
+function problemOfReference(model: string, isInsecure: boolean): string | null {
+  if (model === "") return "Which model? Such as qwen2.5:0.5b.";
+  return isPlain(model) && !isInsecure ? "This is an http address: anybody on the way could change the file. Allow that below." : null;
 }

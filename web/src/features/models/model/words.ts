@@ -34,7 +34,7 @@ export function chats(model: LocalModel): boolean {
 
 /** "llama · 1.2B · Q8_0", of what is known. */
 export function kindText({ family, parameter_size, quantization }: Pick<LocalModel, "family" | "parameter_size" | "quantization">): string {
-  return [family, parameter_size, quantization].filter(Boolean).join(" · ");
+  return [family, parameter_size, quantization].filter((part) => part !== "" && part !== "unknown").join(" · ");
 }
 
 /** "2 of 4 slots at work, 3 wait". */

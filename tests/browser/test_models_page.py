@@ -76,7 +76,7 @@ def files() -> Iterator[FileServer]:
 @pytest.fixture(scope="module")
 def alcove(tmp_path_factory: pytest.TempPathFactory, files: FileServer) -> Iterator[Alcove]:
     hosts = json.dumps([files.url.removeprefix("http://")])
-    server = start(tmp_path_factory.mktemp("models") / "data", ALCOVE_REGISTRY__HOSTS=hosts)
+    server = start(tmp_path_factory.mktemp("models") / "data", ALCOVE_RUNTIME__REGISTRY__HOSTS=hosts)
     yield server
     assert server.stop() == 0
 

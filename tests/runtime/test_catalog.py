@@ -122,6 +122,45 @@ async def test_strange_files_in_the_folder_are_passed_over(tmp_path: Path) -> No
     assert [each.name for each in await catalog.list()] == ["a:latest"]
 
 
+async def test_manifests_of_cloud_models_are_passed_over_and_keep_their_blobs(tmp_path: Path) -> None:
+    catalog = await open_catalog(tmp_path)
+    await make(catalog, "a")
+    config = await catalog.put_bytes(b'{"remote_model": "gpt-oss:120b"}')
+    data = Manifest.of(Layer(media_type="application/json", digest=config, size=1), []).data
+    theirs = ModelFolder(tmp_path / "ollama", is_read_only=True)
+    for folder in (catalog.own, theirs):
+        path = folder.manifests / "registry.ollama.ai/library/gpt-oss/120b-cloud"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    for each in catalog.own.blobs.iterdir():
+        os.utime(each, (0, 0))
+    again = await open_catalog(tmp_path, theirs, keep_unused_s=3600)
+    assert [each.name for each in await again.list()] == ["a:latest"]
+    with pytest.raises(ModelNotFound):
+        await again.get("gpt-oss:120b")
+    await again.delete("a")
+    assert [each.name for each in again.own.blobs.iterdir()] == [config.replace(":", "-")]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+async def test_nothing_is_removed_beside_a_file_that_is_no_manifest(tmp_path: Path, kind: str) -> None:
+    catalog = await open_catalog(tmp_path)
+    digest = await make(catalog, "a")
+    strange = catalog.own.manifests / "strange"
+    if kind == "file":
+        strange.write_text("x")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        strange.symlink_to(tmp_path / "elsewhere")
+    await catalog.delete("a")
+    os.utime(catalog.own.blob(digest), (0, 0))
+    await open_catalog(tmp_path, keep_unused_s=3600)
+    assert catalog.own.has(digest)
+    strange.unlink()
+    await open_catalog(tmp_path, keep_unused_s=3600)
+    assert not catalog.own.has(digest)
+
+
 async def test_what_nothing_uses_is_removed_after_a_while(tmp_path: Path) -> None:
     catalog = await open_catalog(tmp_path)
     digest = await make(catalog, "a")

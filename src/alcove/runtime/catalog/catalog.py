@@ -169,6 +169,7 @@ class DiskCatalog:
 
         Raises:
             BlobNotFound: When a blob is missing.
+            BadManifest: When it could not be read again.
         """
         async with self._changing():
             return await anyio.to_thread.run_sync(self._write, name, manifest)
@@ -292,6 +293,7 @@ class DiskCatalog:
         return next(paths, None)
 
     def _write(self, name: ModelName, manifest: Manifest) -> Sequence[str]:
+        Manifest.parse(manifest.data)  # nothing is written that could not be read again
         missing = next((each for each in manifest.blobs if not self.own.has(each.digest, each.size)), None)
         if missing is not None:
             detail = f"blob {missing.digest} not found"

@@ -132,7 +132,8 @@ class Creator:
         config: dict[str, JsonValue] = {}
         for file, digest in files.items():
             layer, header = await self._file(file, digest)
-            layers.append(layer)
+            if layer not in layers:  # sent under two names
+                layers.append(layer)
             if layer.kind == LayerKind.MODEL:
                 config = json.loads(config_of(header, []))
         if len([each for each in layers if each.kind == LayerKind.MODEL]) != 1:

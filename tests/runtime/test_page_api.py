@@ -117,6 +117,32 @@ async def test_a_pull_runs_on_its_own_and_can_be_ended(tmp_path: Path) -> None:
             assert (refused.status_code, refused.json()["code"]) == (403, "registry_not_allowed")
 
 
+async def test_a_pull_under_another_name_is_another_pull(tmp_path: Path) -> None:
+    go = anyio.Event()
+
+    async def answer(asked: Asked) -> Answer:
+        if asked.path.endswith(DIGEST):
+            await go.wait()
+        return registry_answer(asked)
+
+    async with running_front(answer) as front:
+        options: dict[str, Any] = {"hosts": (front.host,), **PARTS, "stall_s": 20}
+        async with listening(tmp_path, **options) as served, served.client() as client:
+            body = {"model": f"{front.host}/library/big", "insecure": True}
+            first, mine, joined = [
+                (await client.post(f"{BASE}/pulls", json={**body, **more})).json()["id"]
+                for more in ({}, {"name": "mine"}, {"name": "mine"})
+            ]
+            assert first != mine == joined
+            go.set()
+            for each in (first, mine):
+                await until(client, f"{BASE}/pulls/{each}", "done")
+            names = {each["name"] for each in (await client.get(f"{BASE}/models")).json()["items"]}
+            assert names == {f"{front.host}/library/big:latest", "mine:latest"}
+            weights = [each for each in front.asked if each.path.endswith(DIGEST)]
+            assert sum(each.range[0] == 0 for each in weights) == 1  # both wait for one download
+
+
 async def test_a_pull_of_a_client_ends_when_the_client_leaves(tmp_path: Path) -> None:
     async def answer(asked: Asked) -> Answer:
         if asked.path.endswith(DIGEST):

@@ -65,7 +65,7 @@ class ModelLibrary:
     audit: Audit
 
     async def start_pull(self, wanted: Wanted, asking: Asking, *, is_kept: bool) -> Transfer:
-        """Begins a pull, or gives the one of the same model that is under way.
+        """Begins a pull, or gives the one of the same model under the same name that is under way.
 
         Args:
             wanted: What is to be pulled.
@@ -80,7 +80,7 @@ class ModelLibrary:
         )  # refused at once, and not in a pull that is only watched
         await self.audit.record(asking.who, "local_model.pull", wanted.reference, asking.origin)
         lines = partial(self.puller.pull, wanted.reference, is_insecure=wanted.is_insecure, name=wanted.name)
-        return await self.transfers.start(wanted.reference, lines, by=asking.who.user_id, is_kept=is_kept)
+        return await self.transfers.start(wanted.reference, lines, key=wanted, by=asking.who.user_id, is_kept=is_kept)
 
     async def pull(self, wanted: Wanted, asking: Asking) -> AsyncGenerator[Progress, None]:
         """Pulls a model for somebody who waits for it; ends when they leave.

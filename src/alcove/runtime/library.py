@@ -12,6 +12,7 @@ from alcove.runtime.catalog.ports import Audit, Origin
 from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.catalog.receiving import Receiver
 from alcove.runtime.registry.origins import Origins
+from alcove.runtime.registry.plain import shown
 from alcove.runtime.registry.pulling import Puller
 from alcove.runtime.registry.pushing import Pusher
 from alcove.runtime.transfers import Transfer, Transfers
@@ -78,9 +79,11 @@ class ModelLibrary:
         self.origins.of(
             wanted.reference, is_insecure=wanted.is_insecure
         )  # refused at once, and not in a pull that is only watched
-        await self.audit.record(asking.who, "local_model.pull", wanted.reference, asking.origin)
+        await self.audit.record(asking.who, "local_model.pull", shown(wanted.reference), asking.origin)
         lines = partial(self.puller.pull, wanted.reference, is_insecure=wanted.is_insecure, name=wanted.name)
-        return await self.transfers.start(wanted.reference, lines, key=wanted, by=asking.who.user_id, is_kept=is_kept)
+        return await self.transfers.start(
+            shown(wanted.reference), lines, key=wanted, by=asking.who.user_id, is_kept=is_kept
+        )
 
     async def pull(self, wanted: Wanted, asking: Asking) -> AsyncGenerator[Progress, None]:
         """Pulls a model for somebody who waits for it; ends when they leave.
@@ -99,7 +102,7 @@ class ModelLibrary:
         Raises:
             AlcoveError: When it cannot be pushed.
         """
-        await self.audit.record(asking.who, "local_model.push", wanted.reference, asking.origin)
+        await self.audit.record(asking.who, "local_model.push", shown(wanted.reference), asking.origin)
         async with contextlib.aclosing(self.pusher.push(wanted.reference, is_insecure=wanted.is_insecure)) as lines:
             async for line in lines:
                 yield line

@@ -1,4 +1,7 @@
-"""The changes to the models of this machine, each with who made it in the audit trail."""
+"""The changes to the models of this machine, each with who made it in the audit trail.
+
+What is asked for is recorded before it is done: a line of something that then fails does no harm, a change without one does.
+"""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -124,8 +127,8 @@ class ModelLibrary:
         Raises:
             AlcoveError: When that cannot be done.
         """
-        await self.catalog.copy(source, destination)
         await self.audit.record(asking.who, "local_model.copy", f"{source} {destination}", asking.origin)
+        await self.catalog.copy(source, destination)
 
     async def delete(self, name: str, asking: Asking) -> None:
         """Deletes a model.
@@ -133,8 +136,8 @@ class ModelLibrary:
         Raises:
             AlcoveError: When that cannot be done.
         """
-        await self.catalog.delete(name)
         await self.audit.record(asking.who, "local_model.delete", name, asking.origin)
+        await self.catalog.delete(name)
 
     async def receive(self, digest: str, pieces: AsyncIterator[bytes], length: int | None) -> bool:
         """Takes a file in for a model that is to be made of it; gives whether it is new.

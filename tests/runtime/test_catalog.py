@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from alcove.kernel.errors import ModelNotFound
 from alcove.runtime.catalog.catalog import DiskCatalog
 from alcove.runtime.catalog.checked import CheckedFiles
-from alcove.runtime.catalog.creating import Creator, Recipe
+from alcove.runtime.catalog.creating import CannotCreate, Creator, Recipe
 from alcove.runtime.catalog.digests import digest_of
 from alcove.runtime.catalog.errors import BadManifest, BlobNotFound
 from alcove.runtime.catalog.folder import ModelFolder
@@ -203,6 +204,23 @@ async def test_a_model_of_too_many_layers_is_not_made(tmp_path: Path) -> None:
         [each async for each in Creator(catalog).create(recipe)]
     assert [each.name for each in await catalog.list()] == ["a:latest"]
     await catalog.delete("a")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"temperature": float("nan")},
+        {"top_p": float("inf")},
+        {"num_ctx": float("inf")},
+        {"other": [{"x": float("nan")}]},
+    ],
+)
+async def test_options_that_are_not_finite_are_refused(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    catalog = await open_catalog(tmp_path)
+    await make(catalog, "a")
+    with pytest.raises(CannotCreate, match=f'option "{next(iter(parameters))}"'):
+        [each async for each in Creator(catalog).create(Recipe(name="b", origin="a", parameters=parameters))]
+    assert len(await catalog.list()) == 1
 
 
 async def test_what_nothing_uses_is_removed_after_a_while(tmp_path: Path) -> None:

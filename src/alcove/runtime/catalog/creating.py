@@ -230,10 +230,10 @@ class Creator:
 
 
 def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
-    """Refuses options of the wrong type, in Ollama's words; unknown ones are kept.
+    """Refuses options of the wrong type, in Ollama's words, and numbers that JSON does not have; unknown ones are kept.
 
     Raises:
-        CannotCreate: When one has another type.
+        CannotCreate: When one has another type, or is not finite.
     """
     for name, value in parameters.items():
         kind = option_kind(name)
@@ -249,6 +249,11 @@ def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
         if not is_good:
             detail = f'option "{name}" must be of type {kind}'
             raise CannotCreate(detail)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (ValueError, RecursionError) as error:
+            detail = f'option "{name}" cannot be kept: numbers have to be finite'
+            raise CannotCreate(detail) from error
 
 
 def _check_file_name(file: str) -> None:

@@ -202,6 +202,29 @@ async def test_private_addresses_are_not_reached_by_redirects(tmp_path: Path) ->
         assert inside.asked == []
 
 
+@pytest.mark.parametrize("origin", ["not a name", "ftp://x/y/z", "gpt-oss:120b-cloud", "///", "/root/.ollama/blobs/x"])
+async def test_a_model_with_an_odd_origin_of_a_layer_is_pushed(tmp_path: Path, origin: str) -> None:
+    pulled = json.loads(manifest())
+    pulled["layers"][0]["from"] = origin
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return Answer(body=json.dumps(pulled).encode()) if "/manifests/" in asked.path else _plain(asked)
+        if asked.method == "HEAD":
+            return Answer(status=404)
+        if asked.method == "PUT":
+            return Answer(status=201)
+        return Answer(status=202, headers={"location": "/v2/library/tiny/blobs/uploads/1"})
+
+    async with running_front(answer) as front, open_place(tmp_path, hosts=(front.host,)) as place:
+        name = f"{front.host}/library/tiny:1"
+        await place.pull(name)
+        told = [each async for each in place.pusher.push(name, is_insecure=True)]
+        assert told[-1].status == "success"
+        begun = [each.path for each in front.asked if each.method == "POST"]
+        assert begun == ["/v2/library/tiny/blobs/uploads/"] * 2
+
+
 class Wire(HttpClient):
     """Notes what would be sent, and sends nothing."""
 

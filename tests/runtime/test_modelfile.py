@@ -66,6 +66,7 @@ indeed\"\"\"
         ("FROM", "line 1: the value is missing"),
         ("FROM a\nFORM b", "line 2: 'FORM b'"),
         ("FROM a\n\nPARAMETER num_ctx many", "line 3: num_ctx must be of type integer"),
+        ("FROM a\nPARAMETER temperature nan", "line 2: temperature must be a finite number"),
         ("FROM a\nPARAMETER colour red", "line 2: unknown parameter 'colour'"),
         ("FROM a\nPARAMETER use_mmap perhaps", "of type boolean"),
         ('FROM a\nSYSTEM """never ends', 'line 2: a text in """ has no end'),

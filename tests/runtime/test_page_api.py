@@ -8,10 +8,11 @@ import anyio
 import httpx2
 
 from alcove.runtime.models import LeaseRequest
+from tests.runtime.places import LAYERS
 from tests.runtime.serving import listening
 from tests.runtime.test_ollama_api import create
 from tests.runtime.test_resuming import DIGEST, PARTS, registry_answer
-from tests.wire.front_server import Answer, Asked, running_front
+from tests.wire.front_server import Answer, Asked, part, running_front
 
 BASE = "/api/v1/runtime"
 
@@ -115,6 +116,51 @@ async def test_a_pull_runs_on_its_own_and_can_be_ended(tmp_path: Path) -> None:
             assert [each["name"] for each in (await client.get(f"{BASE}/models")).json()["items"]] == ["mine:1"]
             refused = await client.post(f"{BASE}/pulls", json={"model": "evil.example.org/a/b"})
             assert (refused.status_code, refused.json()["code"]) == (403, "registry_not_allowed")
+
+
+async def test_a_pull_under_another_name_is_another_pull(tmp_path: Path) -> None:
+    go = anyio.Event()
+
+    async def answer(asked: Asked) -> Answer:
+        if asked.path.endswith(DIGEST):
+            await go.wait()
+        return registry_answer(asked)
+
+    async with running_front(answer) as front:
+        options: dict[str, Any] = {"hosts": (front.host,), **PARTS, "stall_s": 20}
+        async with listening(tmp_path, **options) as served, served.client() as client:
+            body = {"model": f"{front.host}/library/big", "insecure": True}
+            first, mine, joined = [
+                (await client.post(f"{BASE}/pulls", json={**body, **more})).json()["id"]
+                for more in ({}, {"name": "mine"}, {"name": "mine"})
+            ]
+            assert first != mine == joined
+            go.set()
+            for each in (first, mine):
+                await until(client, f"{BASE}/pulls/{each}", "done")
+            names = {each["name"] for each in (await client.get(f"{BASE}/models")).json()["items"]}
+            assert names == {f"{front.host}/library/big:latest", "mine:latest"}
+            weights = [each for each in front.asked if each.path.endswith(DIGEST)]
+            assert sum(each.range[0] == 0 for each in weights) == 1  # both wait for one download
+
+
+async def test_the_secret_part_of_an_address_is_not_shown(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Answer:
+        return part(asked, LAYERS["model"]) if asked.path == "/x.gguf?token=secret" else Answer(status=404)
+
+    async with running_front(answer) as front, listening(tmp_path, hosts=(front.host,)) as served:
+        address = f"http://{front.host}/x.gguf"
+        async with served.client() as client:
+            for path, state in (("x.gguf", "done"), ("y.gguf", "failed")):
+                body = {"model": f"http://{front.host}/{path}?token=secret", "insecure": True}
+                pull = (await client.post(f"{BASE}/pulls", json=body)).json()
+                ended = await until(client, f"{BASE}/pulls/{pull['id']}", state)
+                assert ended["model"] == f"http://{front.host}/{path}"
+                assert "secret" not in str(ended)
+            await client.post("/api/push", json={"model": f"http://ada:secret@{front.host}/x.gguf?token=secret"})
+        assert served.audit.lines[0][1:] == ("local_model.pull", address)
+        assert served.audit.lines[2][1:] == ("local_model.push", address)
+        assert "secret" not in str(served.audit.lines)
 
 
 async def test_a_pull_of_a_client_ends_when_the_client_leaves(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from alcove.runtime.registry.errors import RegistryError, RegistryRefused
+from alcove.infra.http import AddressGuard, AddressNotAllowed, HttpClient, HttpLimits, Response, Url
+from alcove.runtime.registry import web
+from alcove.runtime.registry.errors import HostNotAsked, RegistryError, RegistryRefused
+from alcove.runtime.registry.settings import RegistrySettings
 from tests.runtime.places import CONFIG, LAYERS, open_place
 from tests.wire.front_server import Answer, Asked, part, running_front
 from tests.wire.registry_server import CONFIG_TYPE, MANIFEST_TYPE, RegistryServer, running_registry, script
@@ -197,6 +200,98 @@ async def test_private_addresses_are_not_reached_by_redirects(tmp_path: Path) ->
             with pytest.raises(Exception, match="private or reserved"):
                 await place.pull(f"{front.host}/library/tiny:1")
         assert inside.asked == []
+
+
+@pytest.mark.parametrize("origin", ["not a name", "ftp://x/y/z", "gpt-oss:120b-cloud", "///", "/root/.ollama/blobs/x"])
+async def test_a_model_with_an_odd_origin_of_a_layer_is_pushed(tmp_path: Path, origin: str) -> None:
+    pulled = json.loads(manifest())
+    pulled["layers"][0]["from"] = origin
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return Answer(body=json.dumps(pulled).encode()) if "/manifests/" in asked.path else _plain(asked)
+        if asked.method == "HEAD":
+            return Answer(status=404)
+        if asked.method == "PUT":
+            return Answer(status=201)
+        return Answer(status=202, headers={"location": "/v2/library/tiny/blobs/uploads/1"})
+
+    async with running_front(answer) as front, open_place(tmp_path, hosts=(front.host,)) as place:
+        name = f"{front.host}/library/tiny:1"
+        await place.pull(name)
+        told = [each async for each in place.pusher.push(name, is_insecure=True)]
+        assert told[-1].status == "success"
+        begun = [each.path for each in front.asked if each.method == "POST"]
+        assert begun == ["/v2/library/tiny/blobs/uploads/"] * 2
+
+
+class Wire(HttpClient):
+    """Notes what would be sent, and sends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(HttpLimits(), AddressGuard())
+        self.sent: list[tuple[str, str]] = []
+
+    async def request(self, method: str, url: Url, headers: Mapping[str, str], body: bytes = b"") -> Response:
+        self.sent.append((f"{url.scheme}://{url.authority}", headers.get("authorization", "")))
+        raise AddressNotAllowed
+
+
+@pytest.mark.parametrize(
+    ("host", "login", "mirror", "is_insecure", "is_sent"),
+    [
+        ("hf.co", "huggingface.co", "", False, True),
+        ("hf.co", "HF.co", "", False, True),
+        ("huggingface.co", "hf.co", "", False, True),
+        ("huggingface.co", "huggingface.co:443", "", False, True),
+        ("huggingface.co", "huggingface.co", "", True, False),
+        ("huggingface.co", "huggingface.co:80", "", True, True),
+        ("huggingface.co", "huggingface.co", "https://mirror.example.org", False, False),
+        ("hf.co", "hf.co", "https://mirror.example.org", False, False),
+        ("hf.co", "mirror.example.org", "https://mirror.example.org", False, True),
+        ("hf.co", "hf.co", "http://mirror.example.org", False, False),
+        ("hf.co", "mirror.example.org", "http://mirror.example.org", False, False),
+        ("hf.co", "mirror.example.org:80", "http://mirror.example.org", False, True),
+        ("registry.example.org", "registry.example.org", "", False, True),
+        ("registry.example.org", "registry.example.org", "", True, False),
+        ("registry.example.org:5000", "registry.example.org:5000", "", True, True),
+        ("registry.example.org:5000", "registry.example.org", "", False, False),
+        ("registry.example.org", "hf.co", "", False, False),
+    ],
+)
+async def test_a_token_is_sent_to_the_host_it_is_for(
+    *, host: str, login: str, mirror: str, is_insecure: bool, is_sent: bool
+) -> None:
+    wire = Wire()
+    mirrors = {"huggingface.co": mirror} if mirror else {}
+    settings = RegistrySettings.model_validate(
+        {"hosts": ["*"], "logins": [{"host": login, "token": "hf_secret"}], "mirrors": mirrors}
+    )
+    registry = web.open_registry(wire, settings, host, scheme="", is_insecure=is_insecure)
+    with pytest.raises(HostNotAsked):
+        await registry.send(web.Asked(method="GET", url=registry.base.at("/v2/")))
+    ((_, authorization),) = wire.sent
+    assert authorization == ("Bearer hf_secret" if is_sent else "")
+
+
+async def test_a_mirror_is_not_told_the_password_of_the_host_it_stands_in_for(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Answer:
+        if "authorization" in asked.headers:
+            return _plain(asked)
+        return Answer(status=401, headers={"www-authenticate": 'Basic realm="here"'})
+
+    async with running_front(answer) as front:
+        mirrors = {"registry.example.org": f"http://{front.host}"}
+        login = {"username": "ada", "password": PASSWORD}
+        given: dict[str, Any] = {"hosts": ("registry.example.org",), "mirrors": mirrors}
+        theirs = ({"host": "registry.example.org", **login},)
+        async with open_place(tmp_path, **given, logins=theirs) as place:
+            with pytest.raises(RegistryRefused, match="wants a user name"):
+                await place.pull("registry.example.org/library/tiny:1")
+        assert all("authorization" not in each.headers for each in front.asked)
+        async with open_place(tmp_path, **given, logins=({"host": front.host, **login},)) as place:
+            await place.pull("registry.example.org/library/tiny:1")
+        assert front.asked[-1].headers["authorization"] == BASIC
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ async def test_a_pull_of_the_page_goes_on_alone_and_a_clients_ends_with_it(tmp_p
         async with open_place(tmp_path, hosts=(front.host,), **PARTS) as place:
             transfers = Transfers(tasks=place.downloads.tasks, clock=SystemClock())
             kept = await transfers.start(
-                name, lambda: place.puller.pull(name, is_insecure=True), by="root", is_kept=True
+                name, lambda: place.puller.pull(name, is_insecure=True), key=name, by="root", is_kept=True
             )
             async with contextlib.aclosing(kept.follow()) as lines:
                 async for _ in lines:
@@ -249,6 +249,7 @@ async def test_a_pull_of_the_page_goes_on_alone_and_a_clients_ends_with_it(tmp_p
             slow = await transfers.start(
                 "x",
                 lambda: place.puller.pull(f"http://{front.host}/library/big", is_insecure=True, name="x"),
+                key="x",
                 by="root",
                 is_kept=False,
             )

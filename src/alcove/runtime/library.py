@@ -1,4 +1,7 @@
-"""The changes to the models of this machine, each with who made it in the audit trail."""
+"""The changes to the models of this machine, each with who made it in the audit trail.
+
+What is asked for is recorded before it is done: a line of something that then fails does no harm, a change without one does.
+"""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -12,6 +15,7 @@ from alcove.runtime.catalog.ports import Audit, Origin
 from alcove.runtime.catalog.progress import Progress
 from alcove.runtime.catalog.receiving import Receiver
 from alcove.runtime.registry.origins import Origins
+from alcove.runtime.registry.plain import shown
 from alcove.runtime.registry.pulling import Puller
 from alcove.runtime.registry.pushing import Pusher
 from alcove.runtime.transfers import Transfer, Transfers
@@ -65,7 +69,7 @@ class ModelLibrary:
     audit: Audit
 
     async def start_pull(self, wanted: Wanted, asking: Asking, *, is_kept: bool) -> Transfer:
-        """Begins a pull, or gives the one of the same model that is under way.
+        """Begins a pull, or gives the one of the same model under the same name that is under way.
 
         Args:
             wanted: What is to be pulled.
@@ -78,9 +82,11 @@ class ModelLibrary:
         self.origins.of(
             wanted.reference, is_insecure=wanted.is_insecure
         )  # refused at once, and not in a pull that is only watched
-        await self.audit.record(asking.who, "local_model.pull", wanted.reference, asking.origin)
+        await self.audit.record(asking.who, "local_model.pull", shown(wanted.reference), asking.origin)
         lines = partial(self.puller.pull, wanted.reference, is_insecure=wanted.is_insecure, name=wanted.name)
-        return await self.transfers.start(wanted.reference, lines, by=asking.who.user_id, is_kept=is_kept)
+        return await self.transfers.start(
+            shown(wanted.reference), lines, key=wanted, by=asking.who.user_id, is_kept=is_kept
+        )
 
     async def pull(self, wanted: Wanted, asking: Asking) -> AsyncGenerator[Progress, None]:
         """Pulls a model for somebody who waits for it; ends when they leave.
@@ -99,7 +105,7 @@ class ModelLibrary:
         Raises:
             AlcoveError: When it cannot be pushed.
         """
-        await self.audit.record(asking.who, "local_model.push", wanted.reference, asking.origin)
+        await self.audit.record(asking.who, "local_model.push", shown(wanted.reference), asking.origin)
         async with contextlib.aclosing(self.pusher.push(wanted.reference, is_insecure=wanted.is_insecure)) as lines:
             async for line in lines:
                 yield line
@@ -121,8 +127,8 @@ class ModelLibrary:
         Raises:
             AlcoveError: When that cannot be done.
         """
-        await self.catalog.copy(source, destination)
         await self.audit.record(asking.who, "local_model.copy", f"{source} {destination}", asking.origin)
+        await self.catalog.copy(source, destination)
 
     async def delete(self, name: str, asking: Asking) -> None:
         """Deletes a model.
@@ -130,8 +136,8 @@ class ModelLibrary:
         Raises:
             AlcoveError: When that cannot be done.
         """
-        await self.catalog.delete(name)
         await self.audit.record(asking.who, "local_model.delete", name, asking.origin)
+        await self.catalog.delete(name)
 
     async def receive(self, digest: str, pieces: AsyncIterator[bytes], length: int | None) -> bool:
         """Takes a file in for a model that is to be made of it; gives whether it is new.

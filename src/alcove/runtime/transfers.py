@@ -5,7 +5,7 @@ leaves, unless somebody else watches.
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -35,7 +35,8 @@ class Transfer:
 
     Attributes:
         id: Its id.
-        model: What was asked for.
+        model: What was asked for, as it may be shown.
+        key: What makes another pull the same one.
         started_by: The person who did.
         started_at: When.
         is_kept: Whether it goes on when nobody watches.
@@ -46,6 +47,7 @@ class Transfer:
 
     id: str
     model: str
+    key: Hashable
     started_by: str
     started_at: datetime
     is_kept: bool
@@ -189,15 +191,22 @@ class Transfers:
             raise NotFound(detail)
         return found
 
-    async def start(self, model: str, lines: Lines, *, by: str, is_kept: bool) -> Transfer:
-        """Begins a pull; gives the one that is under way for the same model, if there is one.
+    async def start(self, model: str, lines: Lines, *, key: Hashable, by: str, is_kept: bool) -> Transfer:
+        """Begins a pull; gives the same one that is under way, if there is one.
+
+        Args:
+            model: What is pulled, as it may be shown.
+            lines: Does it.
+            key: What two pulls have to have in common to be the same.
+            by: The person who asked.
+            is_kept: Whether it goes on when nobody watches.
 
         Raises:
             Overloaded: When there are too many.
             Unavailable: When the house is closing.
         """
         running = [each for each in self._all.values() if each.state == "running"]
-        same = next((each for each in running if each.model == model and not each.is_ending), None)
+        same = next((each for each in running if each.key == key and not each.is_ending), None)
         if same is not None:
             same.is_kept = same.is_kept or is_kept
             return same
@@ -205,7 +214,9 @@ class Transfers:
             detail = f"{_MAX_RUNNING} pulls are under way already; wait for one to end."
             raise Overloaded(detail, retry_after_s=30)
         self._forget_old()
-        transfer = Transfer(id=new_id(), model=model, started_by=by, started_at=self.clock.now(), is_kept=is_kept)
+        transfer = Transfer(
+            id=new_id(), model=model, key=key, started_by=by, started_at=self.clock.now(), is_kept=is_kept
+        )
         self._all[transfer.id] = transfer
         try:
             await self.tasks.start(partial(transfer.run, lines, self.clock), f"pull {model[:100]}")

@@ -169,6 +169,7 @@ class DiskCatalog:
 
         Raises:
             BlobNotFound: When a blob is missing.
+            BadManifest: When it could not be read again.
         """
         async with self._changing():
             return await anyio.to_thread.run_sync(self._write, name, manifest)
@@ -292,6 +293,7 @@ class DiskCatalog:
         return next(paths, None)
 
     def _write(self, name: ModelName, manifest: Manifest) -> Sequence[str]:
+        Manifest.parse(manifest.data)  # nothing is written that could not be read again
         missing = next((each for each in manifest.blobs if not self.own.has(each.digest, each.size)), None)
         if missing is not None:
             detail = f"blob {missing.digest} not found"
@@ -312,25 +314,20 @@ class DiskCatalog:
 
     def _remove_unused(self, candidates: frozenset[str]) -> Sequence[str]:
         """Removes those blobs that no manifest names. If any manifest cannot be read, none: it may need them."""
-        left = set(candidates)
-        for stored in self.own.names() if left else ():
-            used = self._blobs_of(stored.path)
-            if used is None:
-                return ()
-            left -= used
-        removed = sorted(left - set(self._claims))
+        used = self._used() if candidates else None
+        if used is None:
+            return ()
+        removed = sorted(candidates - used - set(self._claims))
         for each in removed:
             self.own.remove_blob(each)
         return removed
 
     def _remove_old(self, keep_unused_s: float) -> int:
         """Removes files that no manifest names and that nobody has written to for so long; none if a manifest cannot be read."""
-        used: set[str] = set()
-        for stored in self.own.names():
-            found = self._blobs_of(stored.path)
-            if found is None:
-                return 0
-            used |= {each.replace(":", "-", 1) for each in found}
+        found = self._used()
+        if found is None:
+            return 0
+        used = {each.replace(":", "-", 1) for each in found}
         oldest_s = time.time() - keep_unused_s
         old = [
             each
@@ -340,6 +337,20 @@ class DiskCatalog:
         for each in old:
             each.unlink(missing_ok=True)
         return len(old)
+
+    def _used(self) -> frozenset[str] | None:
+        """Gives every blob that a file among the manifests names; None when one of these is none that can be read."""
+        used: set[str] = set()
+        try:
+            for path in self.own.every_manifest():
+                found = self._blobs_of(path)
+                if found is None:
+                    return None
+                used |= found
+        except OSError as error:
+            log.warning("manifests_unreadable", path=str(self.own.manifests), reason=str(error))
+            return None
+        return frozenset(used)
 
     def _blobs_of(self, path: Path) -> frozenset[str] | None:
         try:

@@ -132,7 +132,8 @@ class Creator:
         config: dict[str, JsonValue] = {}
         for file, digest in files.items():
             layer, header = await self._file(file, digest)
-            layers.append(layer)
+            if layer not in layers:  # sent under two names
+                layers.append(layer)
             if layer.kind == LayerKind.MODEL:
                 config = json.loads(config_of(header, []))
         if len([each for each in layers if each.kind == LayerKind.MODEL]) != 1:
@@ -229,10 +230,10 @@ class Creator:
 
 
 def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
-    """Refuses options of the wrong type, in Ollama's words; unknown ones are kept.
+    """Refuses options of the wrong type, in Ollama's words, and numbers that JSON does not have; unknown ones are kept.
 
     Raises:
-        CannotCreate: When one has another type.
+        CannotCreate: When one has another type, or is not finite.
     """
     for name, value in parameters.items():
         kind = option_kind(name)
@@ -248,6 +249,11 @@ def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
         if not is_good:
             detail = f'option "{name}" must be of type {kind}'
             raise CannotCreate(detail)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (ValueError, RecursionError) as error:
+            detail = f'option "{name}" cannot be kept: numbers have to be finite'
+            raise CannotCreate(detail) from error
 
 
 def _check_file_name(file: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from alcove.kernel.ids import new_id
 from alcove.runtime.catalog.digests import digest_of, hex_of
 from alcove.runtime.catalog.errors import DiskFull
-from alcove.runtime.names import InvalidModelName, ModelName
+from alcove.runtime.names import CloudModel, InvalidModelName, ModelName
 
 _INCOMING = ".incoming-"
 _MARGIN_BYTES = 64 << 20  # left free, so that a full disk does not take the rest of the house with it
@@ -125,7 +125,7 @@ class ModelFolder:
     # Manifests
 
     def names(self) -> Iterator[StoredName]:
-        """Gives the manifests that are there; files that are named like no model are passed over."""
+        """Gives the manifests that are there; files that are named like no model of this machine are passed over."""
         if not self.manifests.is_dir():
             return
         for folder, folders, files in os.walk(self.manifests):
@@ -139,6 +139,20 @@ class ModelFolder:
                 name = _name((*parts, file))
                 if name is not None:
                     yield StoredName(name=name, path=Path(folder) / file)
+
+    def every_manifest(self) -> Iterator[Path]:
+        """Gives every file where manifests lie, whatever its name: what one of them needs is not removed.
+
+        A link to a folder is given as a file, as nobody looks behind it.
+
+        Raises:
+            OSError: When a folder cannot be read.
+        """
+        for folder, folders, files in os.walk(self.manifests, onerror=_raise):
+            links = [each for each in folders if (Path(folder) / each).is_symlink()]
+            for each in (*files, *links):
+                if not each.startswith(_INCOMING):
+                    yield Path(folder) / each
 
     def find(self, name: ModelName) -> StoredName | None:
         """Finds the manifest of a name, in any spelling; the exact one first."""
@@ -206,6 +220,10 @@ def _name(parts: tuple[str, ...]) -> ModelName | None:
     host, namespace, model, tag = parts
     try:
         name = ModelName.parse(f"{host}/{namespace}/{model}:{tag}")
-    except InvalidModelName:
+    except (InvalidModelName, CloudModel):  # an Ollama keeps manifests of models that run elsewhere, too
         return None
     return name if name.path == parts else None
+
+
+def _raise(error: OSError) -> None:
+    raise error

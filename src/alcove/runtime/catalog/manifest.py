@@ -16,7 +16,7 @@ CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_CONFIG_BYTES = 1 << 20
 _PREFIX = "application/vnd.ollama.image."
-_MAX_LAYERS = 4096
+_MAX_LAYERS = 256  # models in GGUF have about ten
 
 
 class LayerKind(StrEnum):
@@ -34,6 +34,11 @@ class LayerKind(StrEnum):
     LICENSE = "license"
     TENSOR = "tensor"
     JSON = "json"
+
+
+_ONCE = frozenset(
+    {LayerKind.MODEL, LayerKind.PROJECTOR, LayerKind.TEMPLATE, LayerKind.PROMPT, LayerKind.SYSTEM, LayerKind.PARAMS}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,10 +108,15 @@ class Manifest:
             detail = "the manifest is not of schema version 2"
             raise BadManifest(detail)
         layers = found.get("layers")
-        if not isinstance(layers, list) or len(layers) > _MAX_LAYERS:
+        if not isinstance(layers, list):
             detail = "the manifest has no list of layers"
             raise BadManifest(detail)
-        return cls(data=data, config=_layer(found.get("config")), layers=tuple(_layer(each) for each in layers))
+        if len(layers) > _MAX_LAYERS:
+            detail = f"the manifest has more than {_MAX_LAYERS} layers, as models kept as safetensors have; choose a version in GGUF"
+            raise BadManifest(detail)
+        made = tuple(_layer(each) for each in layers)
+        _check_once(made)
+        return cls(data=data, config=_layer(found.get("config")), layers=made)
 
     @classmethod
     def of(cls, config: Layer, layers: Sequence[Layer]) -> "Manifest":
@@ -142,6 +152,16 @@ class Manifest:
     def first(self, *kinds: LayerKind) -> Layer | None:
         """Gives the first layer of some kinds."""
         return next((each for each in self.layers if each.kind in kinds), None)
+
+
+def _check_once(layers: Sequence[Layer]) -> None:
+    """Refuses a layer that is there twice. Two kinds may share a blob, such as a template and a system prompt of the same words."""
+    seen: set[tuple[str, str]] = set()
+    for each in layers:
+        if each.kind in _ONCE and (each.kind, each.digest) in seen:
+            detail = f"the manifest names the {each.kind} layer {each.digest} more than once"
+            raise BadManifest(detail)
+        seen.add((each.kind, each.digest))
 
 
 def _layer(found: object) -> Layer:

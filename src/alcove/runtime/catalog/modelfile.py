@@ -5,6 +5,7 @@ case; a value in three quotation marks goes over lines. (Ollama's docs/modelfile
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -135,11 +136,14 @@ def _read_option(name: str, value: str) -> JsonValue:
     try:
         if kind == "integer":
             return int(value)
-        if kind == "float":
+        if kind == "float" and math.isfinite(float(value)):
             return float(value)
     except ValueError:
         msg = f"{name} must be of type {kind}, not {value[:40]!r}"
         raise ValueError(msg) from None
+    if kind == "float":
+        msg = f"{name} must be a finite number, not {value[:40]!r}"
+        raise ValueError(msg)
     if kind == "boolean":
         if value.lower() not in _TRUE | _FALSE:
             msg = f"{name} must be of type boolean, not {value[:40]!r}"

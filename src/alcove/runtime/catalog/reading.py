@@ -19,6 +19,8 @@ from alcove.runtime.models import InstalledModel, ModelFiles
 from alcove.runtime.names import ModelName
 
 _MAX_TEXT_BYTES = 4 << 20
+_MAX_LICENSES = 16
+_MAX_LICENSES_BYTES = 1 << 20  # of one model, as they are held in memory for every model that is listed
 _SAFETENSORS = frozenset({LayerKind.TENSOR, LayerKind.JSON})
 
 
@@ -102,7 +104,7 @@ def read_model(source: Source) -> InstalledModel:
         chat_template=chat_template,
         system=texts.text(LayerKind.SYSTEM),
         messages=texts.messages(),
-        license=texts.all_texts(LayerKind.LICENSE),
+        license=texts.licenses(),
         is_read_only=source.folder.is_read_only,
     )
 
@@ -124,10 +126,18 @@ class LayerTexts:
         layer = self.manifest.first(*kinds)
         return "" if layer is None else self._read(layer, _MAX_TEXT_BYTES).decode("utf-8", "replace")
 
-    def all_texts(self, kind: LayerKind) -> tuple[str, ...]:
-        """Gives the texts of all layers of a kind."""
-        layers = self.manifest.all_of(kind)
-        return tuple(self._read(each, _MAX_TEXT_BYTES).decode("utf-8", "replace") for each in layers)
+    def licenses(self) -> tuple[str, ...]:
+        """Gives the licences, each once; the first of them where there are many, or where they are long."""
+        found: list[str] = []
+        left = _MAX_LICENSES_BYTES
+        once = {each.digest: each for each in self.manifest.all_of(LayerKind.LICENSE)}
+        for each in list(once.values())[:_MAX_LICENSES]:
+            if each.size > left:
+                continue
+            data = self._read(each, left)
+            left -= len(data)
+            found.append(data.decode("utf-8", "replace"))
+        return tuple(found)
 
     def parameters(self) -> Mapping[str, JsonValue]:
         """Gives the options its makers set."""

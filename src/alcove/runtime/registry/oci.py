@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alcove.infra.http import Response, Url
 from alcove.runtime.catalog.manifest import MANIFEST_TYPE, OCI_MANIFEST_TYPE, Layer, LayerKind, Manifest
-from alcove.runtime.names import ModelName
+from alcove.runtime.names import CloudModel, InvalidModelName, ModelName
 from alcove.runtime.registry.errors import NotInRegistry, RegistryError, UnusableModel
 from alcove.runtime.registry.ports import RemoteFile, RemoteModel
 from alcove.runtime.registry.web import Asked, Registry
@@ -106,6 +106,16 @@ def repository(name: ModelName) -> str:
     return f"{name.namespace}/{name.model}"
 
 
+def _origin(layer: Layer) -> ModelName | None:
+    """Gives the model a layer was taken from; None where the manifest, which others wrote, does not name one that can be asked for."""
+    if not layer.origin:
+        return None
+    try:
+        return ModelName.parse(layer.origin)
+    except (InvalidModelName, CloudModel):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class OciPush:
     """Takes a model into a registry."""
@@ -131,11 +141,10 @@ class OciPush:
         Raises:
             RegistryError: When there is no proper answer.
         """
+        origin = _origin(layer)
         mount = ""
-        if layer.origin:
-            origin = ModelName.parse(layer.origin)
-            if origin.host.lower() == self.name.host.lower():
-                mount = f"?mount={layer.digest}&from={repository(origin)}"
+        if origin is not None and origin.host.lower() == self.name.host.lower():
+            mount = f"?mount={layer.digest}&from={repository(origin)}"
         response = await self.registry.send(Asked(method="POST", url=self._at(f"blobs/uploads/{mount}")))
         if response.status == 201:  # noqa: PLR2004  mounted
             response.close()

@@ -16,6 +16,7 @@ _OK, _NOT_FOUND = 200, 404
 _SUFFIX = ".gguf"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 _MAX_MODEL = 80
+_SECRET = re.compile(r"(?<=://)[^/?#]*@|\?[^#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class PlainFile:
         response = await self.registry.follow(Asked(method="HEAD", url=self.url))
         if response.status == _NOT_FOUND:
             response.close()
-            detail = f"there is no file at {self.url}"
+            detail = f"there is no file at {shown(str(self.url))}"
             raise NotInRegistry(detail)
         if response.status != _OK:
             raise await self.registry.complain(response, "pull model")
@@ -101,6 +102,11 @@ def parse_address(text: str) -> tuple[Url, str] | None:
     except InvalidUrl:
         return None
     return url, f"sha256:{hex_of(fragment.replace('=', ':', 1))}" if mark else ""
+
+
+def shown(reference: str) -> str:
+    """Gives what is to be pulled as others may see it: an address without its query, user name and password, which can be secrets."""
+    return _SECRET.sub("", reference) if "://" in reference else reference
 
 
 def file_name(url: Url) -> str:

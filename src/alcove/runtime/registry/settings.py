@@ -15,7 +15,8 @@ class RegistryLogin(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     host: Annotated[str, Field(min_length=1, max_length=350)]
-    """The registry, with its port if it has one: `registry.example.org`, `127.0.0.1:5000`, `huggingface.co`."""
+    """The registry, with its port if it has one: `registry.example.org`, `127.0.0.1:5000`, `huggingface.co` (or `hf.co`). One that is asked
+    by http is named with its port, also with `:80`. A mirror has a login of its own: that of the host it stands in for is not sent to it."""
 
     username: str = ""
     """User name, for Basic authentication and for token servers."""
@@ -27,7 +28,7 @@ class RegistryLogin(BaseModel):
     """A token to send as `Authorization: Bearer …` instead: an access token of the hub, an API key of another Alcove."""
 
     realm: str = ""
-    """Host (and port) of the token server, where it is not the registry itself. Default: a registry that names another one is
+    """Host (and port) of the token server, where it is not the registry itself; with its port if it is asked by http. Default: a registry that names another one is
     refused, so that no password goes where a server says it should."""
 
 

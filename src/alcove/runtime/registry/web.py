@@ -184,7 +184,11 @@ class Registry:
     # Signing in
 
     def _login(self) -> RegistryLogin | None:
-        names = {self.host.lower(), self.base.authority.lower()}
+        """Gives how to sign in where the requests go: a mirror is not told what is for the host it stands in for."""
+        names = {_with_port(self.base)}
+        if self.base.scheme == "https":  # without TLS, an operator has to have meant this very port
+            names |= {self.base.authority}
+            names |= HUB_NAMES if self.base.authority == HUB else set()
         return next((each for each in self.settings.logins if each.host.lower() in names), None)
 
     def _token(self) -> str:
@@ -230,7 +234,8 @@ class Registry:
         except (InvalidUrl, ValueError) as error:
             raise RegistryRefused(self._refusal("names no token server"), status=_UNAUTHORIZED) from error
         named = login.realm.lower() if login is not None else ""
-        is_pinned = found.authority == url.authority or named in {found.authority, f"{found.host}:{found.port}"}
+        names = {_with_port(found)} if found.scheme == "http" else {_with_port(found), found.authority}
+        is_pinned = found.authority == url.authority or named in names
         is_safe = found.scheme == "https" or url.scheme == "http"
         if not is_pinned or not is_safe:
             detail = (
@@ -287,6 +292,11 @@ def check_host(settings: RegistrySettings, host: str) -> None:
     if host.lower() not in allowed and "*" not in allowed:
         detail = f"models may not be pulled from {host!r}; an operator can add it to the setting runtime.registry.hosts"
         raise HostNotAsked(detail)
+
+
+def _with_port(url: Url) -> str:
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{host}:{url.port}"
 
 
 def _basic(login: RegistryLogin) -> str:

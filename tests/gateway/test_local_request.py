@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from alcove.gateway.adapters.local import LocalUpstream
 from alcove.gateway.adapters.local_request import LocalAsk, load_options, local_body
 from alcove.gateway.adapters.tool_schema import ToolOrAnswer, ToolSchema
+from alcove.infra.http import HttpLimits
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue, ToolCall
 from alcove.kernel.errors import InvalidRequest
+from alcove.kernel.principal import Principal, Role
 from alcove.runtime.errors import BadModelFile
 from alcove.runtime.models import FOREVER_S, LoadOptions
-from alcove.runtime.testing.catalog import fake_model
+from alcove.runtime.testing.catalog import FakeCatalog, fake_model
+from alcove.runtime.testing.local import FakeLocalModels
 
 MODEL = fake_model("tiny")
 TOOL: JsonValue = {
@@ -200,3 +204,16 @@ def test_answer_goes_out_as_it_comes_and_a_call_at_the_end() -> None:
     reader = ToolOrAnswer()
     assert reader.feed("hello") == ""
     assert reader.end() == ("hello", [])
+
+
+@pytest.mark.parametrize(("role", "is_pinned", "is_gone"), [
+    (Role.USER, False, True), (Role.USER, True, False), (Role.ADMIN, True, True),
+])  # fmt: skip
+async def test_only_admins_unload_a_pinned_model(role: Role, is_pinned: bool, is_gone: bool) -> None:
+    models = FakeLocalModels(FakeCatalog({"tiny": MODEL}))
+    upstream = LocalUpstream(models, models.catalog, HttpLimits())
+    who = Principal(user_id="ada", email="ada@example.org", role=role)
+    await upstream.load("tiny", who, options={}, keep_alive=None)
+    await models.pin("tiny", is_pinned=is_pinned)
+    await upstream.unload("tiny", who)
+    assert (not any(each.state == "loaded" for each in models.running())) == is_gone

@@ -345,6 +345,45 @@ async def test_unload_waits_for_the_requests_that_run() -> None:
         await crowd.inside.scheduler.unload("a")
 
 
+async def test_who_is_no_admin_lets_a_model_go_only_once_nobody_uses_it() -> None:
+    async with opened(house("a", parallel=1)) as crowd:
+        holder, waits = await crowd.ask("a"), await crowd.ask("a", "bob")
+        await crowd.inside.scheduler.expire("a")
+        await crowd.end(holder)
+        assert waits.has_turn
+        assert len(crowd.inside.engine.runners) == 1
+        await crowd.end(waits)
+        assert crowd.state("a") == "unloaded"
+        await crowd.end(await crowd.ask("a"))
+        await crowd.inside.scheduler.expire("a")
+        assert crowd.inside.engine.alive == []
+        await crowd.inside.scheduler.expire("a")
+
+
+async def test_who_is_no_admin_never_unloads_a_pinned_model() -> None:
+    async with opened(house("a", pinned=["a"])) as crowd:
+        await crowd.end(await crowd.ask("a"))
+        await crowd.inside.scheduler.expire("a")
+        await settled()
+        assert crowd.state("a") == "loaded"
+        await crowd.inside.scheduler.pin("a", is_pinned=False)
+        await settled()
+        assert crowd.inside.scheduler.running()[0].keep_alive_s == 300
+
+
+async def test_model_that_is_let_go_again_and_again_while_it_loads_gives_its_turns() -> None:
+    made = house("a")
+    made.engine.is_slow = True
+    async with opened(made) as crowd:
+        waits = await crowd.ask("a")
+        await crowd.inside.scheduler.expire("a")
+        made.engine.let()
+        await crowd.inside.scheduler.expire("a")
+        await settled()
+        assert waits.has_turn
+        assert len(made.engine.runners) == 1
+
+
 async def test_request_beyond_its_deadline_has_its_process_ended() -> None:
     async with opened(house("a", deadline_s=60)) as crowd:
         await crowd.ask("a")

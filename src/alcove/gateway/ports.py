@@ -235,8 +235,10 @@ class ModelLoading(Protocol):
         """
         ...
 
-    async def unload(self, model_id: str) -> bool:
+    async def unload(self, model_id: str, who: Principal) -> bool:
         """Unloads a model once its requests have ended; False for one that nobody here loads.
+
+        Only for admins does that hold in any case: others cannot unload what is pinned, or what somebody waits for.
 
         Raises:
             AlcoveError: When its server cannot be reached.

@@ -467,9 +467,12 @@ class LocalUpstream:
         async with self.models.lease(wanted):
             pass
 
-    async def unload(self, upstream_id: str) -> None:
-        """Unloads a model, once its requests have ended."""
-        await self.models.unload(upstream_id)
+    async def unload(self, upstream_id: str, who: Principal) -> None:
+        """Unloads a model: for admins once its requests have ended, for others once nobody uses it, and never a pinned one."""
+        if who.is_admin:
+            await self.models.unload(upstream_id)
+        else:
+            await self.models.expire(upstream_id)
 
 
 def _listed(model: InstalledModel) -> ListedModel:

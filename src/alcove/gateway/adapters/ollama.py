@@ -101,13 +101,14 @@ class OllamaUpstream:
             body["keep_alive"] = keep_alive
         await self._ask_for_nothing(body)
 
-    async def unload(self, upstream_id: str) -> None:
-        """Unloads one of its models.
+    async def unload(self, upstream_id: str, who: Principal) -> None:
+        """Unloads one of its models for admins; for others it does nothing, since the server cannot tell who else uses it.
 
         Raises:
             AlcoveError: When the server cannot be reached, or refuses.
         """
-        await self._ask_for_nothing({"model": upstream_id, "stream": False, "keep_alive": 0})
+        if who.is_admin:
+            await self._ask_for_nothing({"model": upstream_id, "stream": False, "keep_alive": 0})
 
     async def _ask_for_nothing(self, body: dict[str, JsonValue]) -> None:
         try:

@@ -125,6 +125,17 @@ class ModelScheduler:
         if run.phase is Phase.STOPPING and run.runner is not None:
             await run.runner.wait()
 
+    async def expire(self, model: str) -> None:
+        """Lets a model go once nobody has a turn on it or waits for one, as if its last request had said so; pinned ones stay."""
+        entry = self._entries.get(await self._name(model))
+        if entry is None or entry.run is None or entry.is_pinned:
+            return
+        run = entry.run
+        entry.keep_alive_s = 0.0
+        self._advance()
+        if run.phase is Phase.STOPPING and run.runner is not None:
+            await run.runner.wait()
+
     async def pin(self, model: str, *, is_pinned: bool) -> None:
         """Pins a model, loaded or not, or lets it go; what is pinned stays loaded and never makes room.
 

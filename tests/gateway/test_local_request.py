@@ -1,6 +1,8 @@
 """What a request asks of a local model, and tools for models without a form for them."""
 
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -11,9 +13,10 @@ from alcove.gateway.adapters.tool_schema import ToolOrAnswer, ToolSchema
 from alcove.infra.http import HttpLimits
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue, ToolCall
 from alcove.kernel.errors import InvalidRequest
+from alcove.kernel.ports import EmbeddingContext, ModelInfo
 from alcove.kernel.principal import Principal, Role
-from alcove.runtime.errors import BadModelFile
-from alcove.runtime.models import FOREVER_S, LoadOptions
+from alcove.runtime.errors import BadModelFile, ModelFailed
+from alcove.runtime.models import FOREVER_S, Capability, Lease, LeaseRequest, LoadOptions, Purpose
 from alcove.runtime.testing.catalog import FakeCatalog, fake_model
 from alcove.runtime.testing.local import FakeLocalModels
 
@@ -204,6 +207,36 @@ def test_answer_goes_out_as_it_comes_and_a_call_at_the_end() -> None:
     reader = ToolOrAnswer()
     assert reader.feed("hello") == ""
     assert reader.end() == ("hello", [])
+
+
+class NotedModels(FakeLocalModels):
+    """Lends nothing, and notes who asked."""
+
+    def __init__(self) -> None:
+        ranker = replace(MODEL, name="ranker", capabilities=frozenset({Capability.RERANK}))
+        super().__init__(FakeCatalog({"tiny": MODEL, "ranker": ranker}), failure=ModelFailed("no"))
+        self.users: list[tuple[str, Purpose | None]] = []
+
+    @contextlib.asynccontextmanager
+    async def lease(self, request: LeaseRequest) -> AsyncIterator[Lease]:
+        self.users.append((request.user_id, request.purpose))
+        async with super().lease(request) as lease:
+            yield lease
+
+
+async def test_turns_to_embed_and_to_rank_are_those_of_who_asked() -> None:
+    models = NotedModels()
+    upstream = LocalUpstream(models, models.catalog, HttpLimits())
+    embedder = upstream.embedding_model(ModelInfo(id="local/tiny", kind="embedding"), "tiny")
+    with pytest.raises(ModelFailed):
+        await embedder.embed(["one"], context=EmbeddingContext(user_id="ada"))
+    with pytest.raises(ModelFailed):
+        await embedder.embed(["one"])
+    with pytest.raises(ModelFailed):
+        await upstream.forward(
+            "/rerank", b'{"model": "ranker"}', content_type="application/json", accept="*/*", user_id="bob"
+        )
+    assert models.users == [("ada", "embedding"), ("", "embedding"), ("bob", "rerank")]
 
 
 @pytest.mark.parametrize(("role", "is_pinned", "is_gone"), [

@@ -157,7 +157,9 @@ class Upstream(Protocol):
         """Gives one of its embedding models."""
         ...
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+    async def forward(
+        self, path: str, body: bytes, *, content_type: str, accept: str, user_id: str = ""
+    ) -> TransportResponse:
         """Sends a request of OpenAI's protocol as it is; gives the response if it is a good one. The caller closes it.
 
         Args:
@@ -165,6 +167,7 @@ class Upstream(Protocol):
             body: The body.
             content_type: What the body is.
             accept: What the client takes.
+            user_id: Who asks; for deployments whose turns are fair between users.
 
         Raises:
             AlcoveError: When there is none, it is an error, or the protocol of this deployment has no such thing.

@@ -65,13 +65,15 @@ class OllamaUpstream:
         endpoint = self.openai.endpoint
         return None if endpoint is None else replace(endpoint, has_detours=True)
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+    async def forward(
+        self, path: str, body: bytes, *, content_type: str, accept: str, user_id: str = ""
+    ) -> TransportResponse:
         """Sends a request of OpenAI's protocol as it is.
 
         Raises:
             AlcoveError: When there is no good response.
         """
-        return await self.openai.forward(path, body, content_type=content_type, accept=accept)
+        return await self.openai.forward(path, body, content_type=content_type, accept=accept, user_id=user_id)
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
         """Gives one of its chat models."""

@@ -206,7 +206,7 @@ class FakeLoading:
 
     local: set[str] = field(default_factory=set)
     loaded: list[tuple[str, str, Mapping[str, JsonValue], JsonValue]] = field(default_factory=list)
-    unloaded: list[str] = field(default_factory=list)
+    unloaded: list[tuple[str, str]] = field(default_factory=list)
     failure: AlcoveError | None = None
 
     async def load(
@@ -217,8 +217,8 @@ class FakeLoading:
         self.loaded.append((model_id, who.user_id, options, keep_alive))
         return model_id in self.local
 
-    async def unload(self, model_id: str) -> bool:
-        self.unloaded.append(model_id)
+    async def unload(self, model_id: str, who: Principal) -> bool:
+        self.unloaded.append((model_id, who.user_id))
         return model_id in self.local
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,10 +22,10 @@ from alcove.gateway.metering import MemoryUsageLog
 from alcove.gateway.passthrough.rerank import EmbeddingReranker
 from alcove.gateway.prices import DeploymentPricing
 from alcove.gateway.routing.routed import RoutedModels
-from alcove.gateway.service import ModelCatalogue
+from alcove.gateway.service import BuiltInModels, ModelCatalogue
 from alcove.kernel.clock import SystemClock
 from alcove.kernel.errors import Forbidden, UpstreamError
-from alcove.kernel.ports import NoPricing
+from alcove.kernel.ports import EmbeddingContext, Embeddings, ModelInfo, NoPricing
 from alcove.kernel.principal import Principal
 from tests.gateway.conftest import FakeEmbedding, Gateway, open_gateway
 from tests.gateway.limits.conftest import Ledger, holder, meter_of
@@ -102,6 +102,25 @@ async def test_embeddings_through_a_group_say_who_served_them_and_cost_what_that
         )  # fmt: skip
         assert (row.input_tokens, row.is_estimated, row.cost_usd) == (2, False, Decimal(1))
         assert house.gateway.sink.traces[-1].observations[0].cost_usd == Decimal(1)
+
+
+@dataclass
+class NotingEmbedding(FakeEmbedding):
+    """Notes who asks."""
+
+    users: list[str] = field(default_factory=list)
+
+    async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
+        self.users.append("" if context is None else context.user_id)
+        return await super().embed(texts, context=context)
+
+
+async def test_the_model_is_told_who_asks(one: OpenAiServer) -> None:
+    model = NotingEmbedding(info=ModelInfo(id="vectors", kind="embedding"))
+    async with books(one) as house:
+        house.service = replace(house.service, models=ModelCatalogue([BuiltInModels(embedding=(model,))]))
+        await house.embed("a")
+    assert model.users == [holder().user_id]
 
 
 async def test_a_failure_says_who_was_asked_last(one: OpenAiServer) -> None:

@@ -1,16 +1,24 @@
 """What a request asks of a local model, and tools for models without a form for them."""
 
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
+from alcove.gateway.adapters.local import LocalUpstream
 from alcove.gateway.adapters.local_request import LocalAsk, load_options, local_body
 from alcove.gateway.adapters.tool_schema import ToolOrAnswer, ToolSchema
+from alcove.infra.http import HttpLimits
 from alcove.kernel.chat import ChatMessage, ChatRequest, ChatRole, JsonValue, ToolCall
 from alcove.kernel.errors import InvalidRequest
-from alcove.runtime.models import FOREVER_S, LoadOptions
-from alcove.runtime.testing.catalog import fake_model
+from alcove.kernel.ports import EmbeddingContext, ModelInfo
+from alcove.kernel.principal import Principal, Role
+from alcove.runtime.errors import BadModelFile, ModelFailed
+from alcove.runtime.models import FOREVER_S, Capability, Lease, LeaseRequest, LoadOptions, Purpose
+from alcove.runtime.testing.catalog import FakeCatalog, fake_model
+from alcove.runtime.testing.local import FakeLocalModels
 
 MODEL = fake_model("tiny")
 TOOL: JsonValue = {
@@ -92,6 +100,69 @@ def test_load_options_without_sense_are_refused_by_name(fields: dict[str, JsonVa
     assert next(iter(fields)) in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        ("repeat_last_n", 300_000_000, "-1 to 1048576"),
+        ("dry_penalty_last_n", 300_000_000, "-1 to 1048576"),
+        ("repeat_last_n", -2, "-1 to 1048576"),
+        ("repeat_last_n", 1.5, "a whole number"),
+        ("repeat_last_n", float("inf"), "a whole number"),
+        ("dry_allowed_length", 1 << 40, "0 to 1048576"),
+        ("top_k", "3", "a whole number"),
+        ("top_k", True, "a whole number"),
+        ("mirostat", 3, "0 to 2"),
+        ("seed", 10**400, "one of many digits"),
+        ("n_keep", 1 << 31, "-1 to"),
+        ("num_keep", 1 << 31, "-1 to"),
+        ("num_predict", 1 << 31, "-2 to"),
+        ("max_tokens", "5", "a whole number"),
+        ("max_completion_tokens", 0.5, "a whole number"),
+        ("top_logprobs", 100_000, "0 to 20"),
+        ("logprobs", 100_000, "0 to 20"),
+        ("temperature", float("nan"), "0 to 100"),
+        ("temperature", "hot", "a number"),
+        ("top_p", 1.1, "0 to 1"),
+        ("repeat_penalty", 0, "0.01 to 100"),
+        ("presence_penalty", float("-inf"), "-100 to 100"),
+        ("ignore_eos", 1, "true or false"),
+        ("logit_bias", 3, "an object"),
+        ("logit_bias", {str(each): 1 for each in range(1025)}, "at most 1024"),
+        ("logit_bias", {"1": float("nan")}, "-100 to 100"),
+        ("logit_bias", {"1": True}, "-100 to 100"),
+        ("logit_bias", [[-1, 1]], "for each token"),
+        ("logit_bias", [3], "for each token"),
+    ],
+)
+def test_number_out_of_its_bounds_is_refused_by_name(name: str, value: JsonValue, bounds: str) -> None:
+    for extra in ({name: value}, {"options": {name: value}}):
+        with pytest.raises(InvalidRequest) as caught:
+            LocalAsk.of(extra)
+        assert caught.value.status == 400
+        assert caught.value.detail.startswith(f"{name}: must ")
+        assert bounds in caught.value.detail
+        assert caught.value.fields[0].field == name
+
+
+def test_numbers_within_their_bounds_are_sent() -> None:
+    given: dict[str, JsonValue] = {
+        "repeat_last_n": -1, "dry_penalty_last_n": 4096, "top_k": 40, "seed": -1, "temperature": 0, "top_p": 1, "min_p": 0.05,
+        "repeat_penalty": 1.1, "mirostat": 2, "logprobs": True, "top_logprobs": 20, "logit_bias": {"5": -100},
+        "ignore_eos": False, "n_keep": 4,
+    }  # fmt: skip
+    assert LocalAsk.of(given).fields == given
+    assert LocalAsk.of({"top_k": 3.0, "logit_bias": [[5, False], ["x", 1.5]]}).fields == {
+        "top_k": 3,
+        "logit_bias": [[5, False], ["x", 1.5]],
+    }
+    assert isinstance(LocalAsk.of({"top_k": 3.0}).fields["top_k"], int)
+
+
+def test_number_of_the_models_own_is_held_to_the_same_bounds() -> None:
+    with pytest.raises(BadModelFile, match=r"'tiny' comes with.*repeat_last_n: must be a whole number"):
+        body(request(), parameters={"repeat_last_n": 300_000_000})
+
+
 def test_tools_become_a_schema_and_a_prompt() -> None:
     schema = ToolSchema.of({"tools": [TOOL]})
     assert schema is not None
@@ -136,3 +207,46 @@ def test_answer_goes_out_as_it_comes_and_a_call_at_the_end() -> None:
     reader = ToolOrAnswer()
     assert reader.feed("hello") == ""
     assert reader.end() == ("hello", [])
+
+
+class NotedModels(FakeLocalModels):
+    """Lends nothing, and notes who asked."""
+
+    def __init__(self) -> None:
+        ranker = replace(MODEL, name="ranker", capabilities=frozenset({Capability.RERANK}))
+        super().__init__(FakeCatalog({"tiny": MODEL, "ranker": ranker}), failure=ModelFailed("no"))
+        self.users: list[tuple[str, Purpose | None]] = []
+
+    @contextlib.asynccontextmanager
+    async def lease(self, request: LeaseRequest) -> AsyncIterator[Lease]:
+        self.users.append((request.user_id, request.purpose))
+        async with super().lease(request) as lease:
+            yield lease
+
+
+async def test_turns_to_embed_and_to_rank_are_those_of_who_asked() -> None:
+    models = NotedModels()
+    upstream = LocalUpstream(models, models.catalog, HttpLimits())
+    embedder = upstream.embedding_model(ModelInfo(id="local/tiny", kind="embedding"), "tiny")
+    with pytest.raises(ModelFailed):
+        await embedder.embed(["one"], context=EmbeddingContext(user_id="ada"))
+    with pytest.raises(ModelFailed):
+        await embedder.embed(["one"])
+    with pytest.raises(ModelFailed):
+        await upstream.forward(
+            "/rerank", b'{"model": "ranker"}', content_type="application/json", accept="*/*", user_id="bob"
+        )
+    assert models.users == [("ada", "embedding"), ("", "embedding"), ("bob", "rerank")]
+
+
+@pytest.mark.parametrize(("role", "is_pinned", "is_gone"), [
+    (Role.USER, False, True), (Role.USER, True, False), (Role.ADMIN, True, True),
+])  # fmt: skip
+async def test_only_admins_unload_a_pinned_model(role: Role, is_pinned: bool, is_gone: bool) -> None:
+    models = FakeLocalModels(FakeCatalog({"tiny": MODEL}))
+    upstream = LocalUpstream(models, models.catalog, HttpLimits())
+    who = Principal(user_id="ada", email="ada@example.org", role=role)
+    await upstream.load("tiny", who, options={}, keep_alive=None)
+    await models.pin("tiny", is_pinned=is_pinned)
+    await upstream.unload("tiny", who)
+    assert (not any(each.state == "loaded" for each in models.running())) == is_gone

@@ -116,7 +116,7 @@ async def test_no_prompt_is_no_vector(serving: Served) -> None:
 
 async def test_nothing_to_embed_and_no_time_to_stay_unloads_the_model(serving: Served) -> None:
     await ask(serving, "embed", input=[], keep_alive=0)
-    assert serving.gateway.loading.unloaded == ["text-embed"]
+    assert serving.gateway.loading.unloaded == [("text-embed", "user-ada")]
 
 
 async def test_text_that_is_too_long_is_refused_where_it_may_not_be_cut(

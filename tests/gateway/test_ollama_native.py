@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -14,7 +15,7 @@ from alcove.gateway.adapters.ollama_native import Lines
 from alcove.gateway.faces.ollama_loading import DeploymentLoading
 from alcove.gateway.models import DeploymentSettings, GatewaySettings, Provider
 from alcove.kernel.errors import UpstreamError
-from alcove.kernel.principal import Principal
+from alcove.kernel.principal import Principal, Role
 from tests.gateway.conftest import Served, open_gateway, running, served
 from tests.gateway.hot import hot
 from tests.wire.ollama_server import OllamaServer, error
@@ -303,14 +304,16 @@ async def test_text_that_is_too_long_to_embed(house: Served) -> None:
 
 
 async def test_models_are_loaded_and_unloaded_there(ada: Principal) -> None:
+    admin = replace(ada, user_id="root", role=Role.ADMIN)
     async with OllamaServer() as ollama, open_gateway(settings_for(ollama)) as gateway:
         await gateway.directory.ask_servers()
         loading = DeploymentLoading(gateway.directory)
         assert await loading.load("llama:1b", ada, options={"num_ctx": 64}, keep_alive="5m")
-        assert await loading.unload("llama:1b")
+        assert await loading.unload("llama:1b", ada)  # is not sent: others may use it
+        assert await loading.unload("llama:1b", admin)
         assert await loading.load("nomic:latest", ada, options={}, keep_alive=None)
         assert not await loading.load("alcove/reader", ada, options={}, keep_alive=None)
-        assert not await loading.unload("alcove/reader")
+        assert not await loading.unload("alcove/reader", admin)
     assert [(each.path, each.json) for each in ollama.asked] == [
         ("/api/generate", {"model": "llama:1b", "stream": False, "options": {"num_ctx": 64}, "keep_alive": "5m"}),
         ("/api/generate", {"model": "llama:1b", "stream": False, "keep_alive": 0}),

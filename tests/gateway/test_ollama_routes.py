@@ -408,7 +408,7 @@ async def test_nothing_to_answer_and_no_time_to_stay_unloads_it(serving: Served,
     empty: dict[str, Any] = {"messages": ...} if way == "chat" else {"prompt": ...}
     body = (await ask(serving, way, keep_alive=keep_alive, **empty)).json()
     assert (body["done"], body["done_reason"]) == (True, "unload")
-    assert serving.gateway.loading.unloaded == ["echo"]
+    assert serving.gateway.loading.unloaded == [("echo", "user-ada")]
 
 
 async def test_model_that_cannot_be_loaded(serving: Served) -> None:

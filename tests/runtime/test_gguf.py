@@ -61,6 +61,35 @@ def test_long_arrays_are_left_out_unless_asked_for(tmp_path: Path) -> None:
     assert whole.metadata["tokenizer.ggml.scores"] == [None] * 2000
 
 
+def array_of(key: str, kind: int, count: int, items: bytes) -> bytes:
+    """Gives a key with an array, as it stands in a header."""
+    name = key.encode()
+    return struct.pack(f"<Q{len(name)}sIIQ", len(name), name, 9, kind, count) + items
+
+
+@pytest.mark.parametrize("with_arrays", [False, True])
+def test_array_of_too_many_texts_is_refused_before_it_is_read(tmp_path: Path, with_arrays: bool) -> None:
+    count = (1 << 21) + 1
+    data = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + array_of("tokenizer.ggml.merges", 8, count, bytes(8 * count))
+    with pytest.raises(BadModelFile, match=r"2097153 items of 'tokenizer.ggml.merges'; at most 2097152"):
+        header_of(tmp_path, data, with_arrays=with_arrays)
+
+
+def test_arrays_of_too_many_items_together_are_not_kept(tmp_path: Path) -> None:
+    count = (1 << 21) + 1
+    arrays = [array_of(f"x.{each}", 0, count, bytes(count)) for each in range(2)]
+    data = b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + b"".join(arrays)
+    with pytest.raises(BadModelFile, match=r"over 4194304 items together, at 'x\.1'"):
+        header_of(tmp_path, data, with_arrays=True)
+    assert "architecture" in refusal_of(tmp_path, data)  # they are passed over
+
+
+def test_short_arrays_of_too_many_items_together_are_refused(tmp_path: Path) -> None:
+    arrays = [array_of(f"x.{each}", 0, 1024, bytes(1024)) for each in range(4097)]
+    data = b"GGUF" + struct.pack("<IQQ", 3, 0, len(arrays)) + b"".join(arrays)
+    assert "over 4194304 items together" in refusal_of(tmp_path, data)
+
+
 def test_heads_may_differ_from_layer_to_layer(tmp_path: Path) -> None:
     header = header_of(tmp_path, tiny_model(metadata={"llama.attention.head_count_kv": [2, 0]}))
     assert header.shape().kv_bytes_per_token == 2 * 2 * (16 + 16)
@@ -131,7 +160,7 @@ def test_projectors_and_adapters_need_no_layers(tmp_path: Path) -> None:
         (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1 << 40) + bytes(64), "key 0 is 1099511627776 bytes long"),
         (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<I", 77) + bytes(8), "unknown type 77"),
         (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<IIQ", 9, 9, 1), "an array of arrays"),
-        (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<IIQ", 9, 8, 1 << 27), "more than fit"),
+        (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<IIQ", 9, 8, 1 << 20), "more than fit"),
         (gguf_bytes({"general.architecture": "llama"}, {}), "has no weights"),
     ],
 )

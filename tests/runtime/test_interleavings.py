@@ -32,6 +32,7 @@ _step = st.one_of(
     st.tuples(st.just("crash"), st.integers(0, 5)),
     st.tuples(st.just("pass"), st.sampled_from([0.5, 3.0, 400.0])),
     st.tuples(st.just("unload"), _names),
+    st.tuples(st.just("expire"), _names),
     st.tuples(st.just("let")),
 )
 
@@ -140,6 +141,8 @@ async def _do(house: House, group: anyio.abc.TaskGroup, customers: list[Customer
             house.pass_s(seconds)
         case ("unload", name):
             group.start_soon(house.scheduler.unload, name)
+        case ("expire", name):
+            group.start_soon(house.scheduler.expire, name)
         case ("let",):
             house.engine.let()
         case _:

@@ -22,6 +22,8 @@ from alcove.runtime.models import FOREVER_S
         (-1, FOREVER_S),
         (-0.1, FOREVER_S),
         (1e300, FOREVER_S),
+        (10**400, FOREVER_S),
+        (math.inf, FOREVER_S),
         ("0", 0),
         ("-0", 0),
         ("0s", 0),
@@ -51,6 +53,7 @@ def test_seconds_it_stands_for(value: object, seconds: float | None) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
+        (math.nan, "must be a number of seconds, not nan"),
         ("-1", 'time: missing unit in duration "-1"'),
         ("300", 'time: missing unit in duration "300"'),
         ("", 'time: invalid duration ""'),

@@ -259,6 +259,53 @@ async def test_other_options_load_anew_after_running_requests() -> None:
         assert [each.plan.num_ctx for each in crowd.inside.engine.runners] == [4096, 2048]
 
 
+async def test_other_models_are_loaded_while_one_ends_its_turns_to_be_loaded_anew() -> None:
+    async with opened(house("a", "b")) as crowd:
+        running = await crowd.ask("a")
+        wants_more = await crowd.ask("a", num_ctx=2048)
+        other = await crowd.ask("b", "bob")
+        assert (wants_more.has_turn, other.has_turn) == (False, True)
+        await crowd.end(running)
+        assert wants_more.lease.num_ctx == 2048
+
+
+async def test_who_waits_for_other_options_comes_before_those_who_came_later() -> None:
+    async with opened(house("a", "b", budget_mb=170)) as crowd:
+        running = await crowd.ask("a")
+        wants_more = await crowd.ask("a", num_ctx=2048)
+        other = await crowd.ask("b", "bob")
+        await crowd.end(running)
+        assert (wants_more.has_turn, other.has_turn) == (True, False)
+        await crowd.end(wants_more)
+        assert other.has_turn
+
+
+async def test_model_goes_on_as_it_is_when_who_wanted_other_options_has_left() -> None:
+    async with opened(house("a")) as crowd:
+        await crowd.ask("a")
+        leaver = await crowd.ask("a", "eve", num_ctx=2048)
+        behind = await crowd.ask("a", "bob")
+        assert not behind.has_turn
+        leaver.scope.cancel()
+        await settled()
+        assert behind.has_turn
+        again = await crowd.ask("a", "eve", num_ctx=2048)
+        other = await crowd.ask("a", "cyd", num_ctx=1024)
+        again.scope.cancel()
+        await settled()
+        assert not other.has_turn
+        assert len(crowd.inside.engine.runners) == 1
+
+
+async def test_more_threads_than_processors_are_as_many_and_load_once() -> None:
+    made = house("a")
+    async with opened(made) as crowd:
+        for threads in (500, 400):
+            assert (await crowd.ask("a", num_thread=threads)).has_turn
+        (runner,) = made.engine.runners
+        assert runner.plan.threads == made.scheduler.planner.processors
+
+
 async def test_context_over_the_trained_length_is_cut_visibly_and_loads_once() -> None:
     made = house()
     made.catalog.add(fake_model("a", context=1024))
@@ -343,6 +390,45 @@ async def test_unload_waits_for_the_requests_that_run() -> None:
         await crowd.end(holder)
         assert crowd.state("a") == "unloaded"
         await crowd.inside.scheduler.unload("a")
+
+
+async def test_who_is_no_admin_lets_a_model_go_only_once_nobody_uses_it() -> None:
+    async with opened(house("a", parallel=1)) as crowd:
+        holder, waits = await crowd.ask("a"), await crowd.ask("a", "bob")
+        await crowd.inside.scheduler.expire("a")
+        await crowd.end(holder)
+        assert waits.has_turn
+        assert len(crowd.inside.engine.runners) == 1
+        await crowd.end(waits)
+        assert crowd.state("a") == "unloaded"
+        await crowd.end(await crowd.ask("a"))
+        await crowd.inside.scheduler.expire("a")
+        assert crowd.inside.engine.alive == []
+        await crowd.inside.scheduler.expire("a")
+
+
+async def test_who_is_no_admin_never_unloads_a_pinned_model() -> None:
+    async with opened(house("a", pinned=["a"])) as crowd:
+        await crowd.end(await crowd.ask("a"))
+        await crowd.inside.scheduler.expire("a")
+        await settled()
+        assert crowd.state("a") == "loaded"
+        await crowd.inside.scheduler.pin("a", is_pinned=False)
+        await settled()
+        assert crowd.inside.scheduler.running()[0].keep_alive_s == 300
+
+
+async def test_model_that_is_let_go_again_and_again_while_it_loads_gives_its_turns() -> None:
+    made = house("a")
+    made.engine.is_slow = True
+    async with opened(made) as crowd:
+        waits = await crowd.ask("a")
+        await crowd.inside.scheduler.expire("a")
+        made.engine.let()
+        await crowd.inside.scheduler.expire("a")
+        await settled()
+        assert waits.has_turn
+        assert len(made.engine.runners) == 1
 
 
 async def test_request_beyond_its_deadline_has_its_process_ended() -> None:

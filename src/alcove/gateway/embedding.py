@@ -96,6 +96,7 @@ class EmbeddingService:
             endpoint=request.endpoint,
             request_id=request.request_id,
             trace_id=tracer.trace.id,
+            user_id=tracer.trace.owner_id,
             extra=request.extra,
         )
         with tracer.observe(

@@ -157,7 +157,9 @@ class Upstream(Protocol):
         """Gives one of its embedding models."""
         ...
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+    async def forward(
+        self, path: str, body: bytes, *, content_type: str, accept: str, user_id: str = ""
+    ) -> TransportResponse:
         """Sends a request of OpenAI's protocol as it is; gives the response if it is a good one. The caller closes it.
 
         Args:
@@ -165,6 +167,7 @@ class Upstream(Protocol):
             body: The body.
             content_type: What the body is.
             accept: What the client takes.
+            user_id: Who asks; for deployments whose turns are fair between users.
 
         Raises:
             AlcoveError: When there is none, it is an error, or the protocol of this deployment has no such thing.
@@ -235,8 +238,10 @@ class ModelLoading(Protocol):
         """
         ...
 
-    async def unload(self, model_id: str) -> bool:
+    async def unload(self, model_id: str, who: Principal) -> bool:
         """Unloads a model once its requests have ended; False for one that nobody here loads.
+
+        Only for admins does that hold in any case: others cannot unload what is pinned, or what somebody waits for.
 
         Raises:
             AlcoveError: When its server cannot be reached.

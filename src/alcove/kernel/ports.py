@@ -196,6 +196,7 @@ class EmbeddingContext:
         endpoint: The path that was asked, such as `/v1/embeddings`; empty for the house's own calls.
         request_id: Id of the HTTP request.
         trace_id: Trace of the call; empty where none is kept.
+        user_id: Who asks; empty for nobody in particular.
         served: Who serves the call; each call has its own.
         extra: What else the client wants, by Ollama's names, for models that know it: `truncate` (false: refuse a text that is too
             long in place of cutting it), `normalize` (false: vectors as the model gives them), `keep_alive`, `num_ctx`, ….
@@ -205,6 +206,7 @@ class EmbeddingContext:
     endpoint: str = ""
     request_id: str = ""
     trace_id: str = ""
+    user_id: str = ""
     served: Served = field(default_factory=Served)
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 

@@ -26,6 +26,8 @@ KEPT_ITEMS: Final = 1024
 _MAX_VALUES = 1 << 16
 _MAX_TENSORS = 1 << 16
 _MAX_HEADER_BYTES = 1 << 28  # the largest vocabularies of today take some 30 MB
+_MAX_TEXTS = 1 << 21  # in one array; the largest vocabularies have some 300,000 tokens and 600,000 merges
+_MAX_KEPT_ITEMS = 1 << 22  # of all arrays that are kept: in Python an item takes tens of times its bytes in the file
 _MAX_KEY_BYTES = 1 << 16  # as the format says
 _MAX_STRING_BYTES = 1 << 24
 _MAX_NAME_BYTES = 63  # GGML_MAX_NAME is 64, with the closing zero
@@ -405,6 +407,7 @@ class _Values:
     lengths: dict[str, int] = field(default_factory=dict)
     item_types: dict[str, int] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
+    kept_items: int = 0
 
     def read(self) -> None:
         """Reads the next key and its value."""
@@ -430,10 +433,15 @@ class _Values:
             what = "arrays" if kind == _ARRAY else f"the unknown type {kind}"
             msg = f"The model's file is damaged: {key!r} is an array of {what}, which the engine does not read."
             raise BadModelFile(msg)
-        count = self.reader.count(f"items of {key!r}", _MAX_HEADER_BYTES, 8 if kind == _STRING else _SCALARS[kind].size)
+        highest, item_bytes = (_MAX_TEXTS, 8) if kind == _STRING else (_MAX_HEADER_BYTES, _SCALARS[kind].size)
+        count = self.reader.count(f"items of {key!r}", highest, item_bytes)
         self.lengths[key] = count
         self.item_types[key] = kind
         is_kept = self.with_arrays or count <= KEPT_ITEMS
+        self.kept_items += count if is_kept else 0
+        if self.kept_items > _MAX_KEPT_ITEMS:
+            msg = f"The model's file is damaged: its arrays have over {_MAX_KEPT_ITEMS} items together, at {key!r}."
+            raise BadModelFile(msg)
         if kind == _STRING:
             texts = self.reader.strings(count, repr(key), is_kept=is_kept or key == _TOKENS)
             if key == _TOKENS:

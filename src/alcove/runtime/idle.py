@@ -43,6 +43,9 @@ class IdleModels:
     async def unload(self, model: str) -> None:
         """Does nothing: no model is loaded."""
 
+    async def expire(self, model: str) -> None:
+        """Does nothing: no model is loaded."""
+
     async def pin(self, model: str, *, is_pinned: bool) -> None:  # noqa: ARG002  the port's signature
         """Pins nothing.
 

@@ -5,6 +5,7 @@ means for ever, nothing means until the request ends. The rules and the words of
 of Go's `time.ParseDuration`, both seen in August 2026.
 """
 
+import math
 import re
 from typing import NoReturn
 
@@ -34,7 +35,7 @@ def keep_alive_s(value: JsonValue) -> float | None:
     """Gives the seconds that a request's `keep_alive` stands for: 0 to unload, `FOREVER_S` for ever; None where it says nothing.
 
     Raises:
-        InvalidRequest: When it is neither a number nor a duration; `-1` as a text is none, for it has no unit.
+        InvalidRequest: When it is neither a number (nan is none) nor a duration; `-1` as a text is none, for it has no unit.
     """
     if value is None:
         return None
@@ -43,6 +44,8 @@ def keep_alive_s(value: JsonValue) -> float | None:
         _refuse(f'unsupported type: {kind}; must be seconds as a number, or a duration such as "5m"')
     if isinstance(value, str):
         return duration_s(value)
+    if isinstance(value, float) and math.isnan(value):
+        _refuse("must be a number of seconds, not nan")
     if value < 0 or value * _SECOND_NS > _MOST_NS:
         return FOREVER_S
     return float(value)

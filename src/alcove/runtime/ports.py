@@ -53,7 +53,11 @@ class LocalModels(Protocol):
         ...
 
     async def unload(self, model: str) -> None:
-        """Unloads a model once its requests have ended; nothing happens to one that is not loaded."""
+        """Unloads a model once its requests have ended, also a pinned one; nothing happens to one that is not loaded."""
+        ...
+
+    async def expire(self, model: str) -> None:
+        """Unloads a model once nobody uses it or waits for it; nothing happens to one that is pinned or not loaded."""
         ...
 
     def watch(self) -> AsyncGenerator[RunningModel, None]:

@@ -52,8 +52,10 @@ class Embedding:
     info: ModelInfo = field(default_factory=lambda: ModelInfo(id="e", kind="embedding"))
     dimensions: int = 1
     error: Exception | None = None
+    users: list[str] = field(default_factory=list)
 
     async def embed(self, texts: Sequence[str], *, context: EmbeddingContext | None = None) -> Embeddings:
+        self.users.append("" if context is None else context.user_id)
         if self.error:
             raise self.error
         return Embeddings(vectors=[[1.0] for _ in texts], usage=self.usage)
@@ -238,6 +240,7 @@ async def test_embeddings_are_admitted_and_settled() -> None:
     assert [(row.kind, row.status, row.input_tokens, row.is_estimated) for row in house.log.rows] == [
         ("embedding", 200, 3, True), ("embedding", 200, 9, False), ("embedding", 502, 0, False)
     ]  # fmt: skip
+    assert house.embedding.users == [who.user_id] * len(house.embedding.users) != []
     assert await house.source.find_embedding_model("m", who) is None
     with pytest.raises(Forbidden):
         await (await house.source.find_embedding_model("e", holder(scopes=("chat",)))).embed(["x"])  # type: ignore[union-attr]

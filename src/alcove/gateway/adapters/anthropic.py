@@ -279,7 +279,15 @@ class AnthropicUpstream:
         """Gives what refuses to embed."""
         return NoEmbedding(info)
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:  # noqa: ARG002
+    async def forward(
+        self,
+        path: str,
+        body: bytes,  # noqa: ARG002  the port's signature
+        *,
+        content_type: str,  # noqa: ARG002  the port's signature
+        accept: str,  # noqa: ARG002  the port's signature
+        user_id: str = "",  # noqa: ARG002  the port's signature
+    ) -> TransportResponse:
         """Refuses: what is sent as it is is of OpenAI's protocol.
 
         Raises:

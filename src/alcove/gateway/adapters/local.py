@@ -330,8 +330,8 @@ class LocalEmbeddingModel:
         """
         if not texts:
             return Embeddings(vectors=[])
-        extra = {} if context is None else context.extra
-        wanted = LocalAsk.of(extra).lease(self.upstream_id, "", "embedding")
+        extra, user_id = ({}, "") if context is None else (context.extra, context.user_id)
+        wanted = LocalAsk.of(extra).lease(self.upstream_id, user_id, "embedding")
         async with _asked(self.models, wanted, self.limits) as (lease, server):
             model = OpenAiEmbeddingModel(self.info, lease.model.name, server)
             try:
@@ -417,7 +417,9 @@ class LocalUpstream:
         """Gives one of its embedding models."""
         return LocalEmbeddingModel(info, upstream_id, self.models, self.limits)
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+    async def forward(
+        self, path: str, body: bytes, *, content_type: str, accept: str, user_id: str = ""
+    ) -> TransportResponse:
         """Sends a request for relevance as it is; the answer is short, so it is read within the turn.
 
         Raises:
@@ -441,7 +443,7 @@ class LocalUpstream:
             )
             raise UpstreamError(msg, status=501)
         ask = LocalAsk.of(asked)
-        async with _asked(self.models, ask.lease(asked["model"], "", purpose), self.limits) as (_, server):
+        async with _asked(self.models, ask.lease(asked["model"], user_id, purpose), self.limits) as (_, server):
             headers = {**server.headers(accept=accept), "content-type": content_type}
             response = await server.send("POST", server.url(path), headers, body)
             try:
@@ -467,9 +469,12 @@ class LocalUpstream:
         async with self.models.lease(wanted):
             pass
 
-    async def unload(self, upstream_id: str) -> None:
-        """Unloads a model, once its requests have ended."""
-        await self.models.unload(upstream_id)
+    async def unload(self, upstream_id: str, who: Principal) -> None:
+        """Unloads a model: for admins once its requests have ended, for others once nobody uses it, and never a pinned one."""
+        if who.is_admin:
+            await self.models.unload(upstream_id)
+        else:
+            await self.models.expire(upstream_id)
 
 
 def _listed(model: InstalledModel) -> ListedModel:

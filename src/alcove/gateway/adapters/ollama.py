@@ -65,13 +65,15 @@ class OllamaUpstream:
         endpoint = self.openai.endpoint
         return None if endpoint is None else replace(endpoint, has_detours=True)
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+    async def forward(
+        self, path: str, body: bytes, *, content_type: str, accept: str, user_id: str = ""
+    ) -> TransportResponse:
         """Sends a request of OpenAI's protocol as it is.
 
         Raises:
             AlcoveError: When there is no good response.
         """
-        return await self.openai.forward(path, body, content_type=content_type, accept=accept)
+        return await self.openai.forward(path, body, content_type=content_type, accept=accept, user_id=user_id)
 
     def chat_model(self, info: ModelInfo, upstream_id: str) -> Model:
         """Gives one of its chat models."""
@@ -101,13 +103,14 @@ class OllamaUpstream:
             body["keep_alive"] = keep_alive
         await self._ask_for_nothing(body)
 
-    async def unload(self, upstream_id: str) -> None:
-        """Unloads one of its models.
+    async def unload(self, upstream_id: str, who: Principal) -> None:
+        """Unloads one of its models for admins; for others it does nothing, since the server cannot tell who else uses it.
 
         Raises:
             AlcoveError: When the server cannot be reached, or refuses.
         """
-        await self._ask_for_nothing({"model": upstream_id, "stream": False, "keep_alive": 0})
+        if who.is_admin:
+            await self._ask_for_nothing({"model": upstream_id, "stream": False, "keep_alive": 0})
 
     async def _ask_for_nothing(self, body: dict[str, JsonValue]) -> None:
         try:

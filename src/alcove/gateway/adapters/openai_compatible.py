@@ -239,7 +239,15 @@ class OpenAiUpstream:
         """Gives one of its embedding models."""
         return OpenAiEmbeddingModel(info, upstream_id, self.server)
 
-    async def forward(self, path: str, body: bytes, *, content_type: str, accept: str) -> TransportResponse:
+    async def forward(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        content_type: str,
+        accept: str,
+        user_id: str = "",  # noqa: ARG002  the port's signature
+    ) -> TransportResponse:
         """Sends a request as it is; gives the response if it is a good one.
 
         Raises:

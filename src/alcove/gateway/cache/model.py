@@ -171,7 +171,7 @@ class CachedEmbeddingModel:
         Raises:
             AlcoveError: As the model does; the cache raises nothing.
         """
-        context = context or EmbeddingContext()
+        context = context or EmbeddingContext(user_id=self.who.user_id)
         keys = {text: text_key(text, self.info.id, self.policy, self.who) for text in texts}
         found = await self.shelf.find(list(keys.values()))
         known: dict[str, Sequence[float]] = {

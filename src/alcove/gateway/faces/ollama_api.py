@@ -91,7 +91,7 @@ async def _info(catalogue: ModelCatalogue, call: OllamaCall, who: Principal) -> 
 async def _load(call: OllamaCall, info: ModelInfo, who: Principal, loading: ModelLoading, send: Send) -> None:
     """Loads or unloads a model; those that are not loaded by anyone here are always ready."""
     if call.is_unload:
-        await loading.unload(info.id)
+        await loading.unload(info.id, who)
     else:
         await loading.load(info.id, who, options=load_options(call), keep_alive=call.request.extra.get("keep_alive"))
     await send_json(send, load_body(call.name, call.way, "unload" if call.is_unload else "load"), [])

@@ -196,7 +196,7 @@ async def _model_id(catalogue: ModelCatalogue, name: str, who: Principal) -> str
 
 async def _load(call: EmbedCall, model_id: str, who: Principal, loading: ModelLoading) -> None:
     if call.keep_alive_s == 0:
-        await loading.unload(model_id)
+        await loading.unload(model_id, who)
         return
     options = {key: value for key, value in call.extra.items() if key in LOAD_OPTIONS}
     await loading.load(model_id, who, options=options, keep_alive=call.extra.get("keep_alive"))

@@ -19,8 +19,8 @@ class LoadsModels(Protocol):
         """Loads one of its models; as `ModelLoading.load`, by the model's id there."""
         ...
 
-    async def unload(self, upstream_id: str) -> None:
-        """Unloads one of its models."""
+    async def unload(self, upstream_id: str, who: Principal) -> None:
+        """Unloads one of its models, as far as this person may."""
         ...
 
 
@@ -48,8 +48,8 @@ class DeploymentLoading:
         await target.upstream.load(target.upstream_id, who, options=options, keep_alive=keep_alive)
         return True
 
-    async def unload(self, model_id: str) -> bool:
-        """Unloads a model; False for one whose deployment cannot be told to.
+    async def unload(self, model_id: str, who: Principal) -> bool:
+        """Unloads a model, as far as this person may; False for one whose deployment cannot be told to.
 
         Raises:
             AlcoveError: When its server cannot be reached.
@@ -57,5 +57,5 @@ class DeploymentLoading:
         target = await self.targets.target(model_id)
         if target is None or not isinstance(target.upstream, LoadsModels):
             return False
-        await target.upstream.unload(target.upstream_id)
+        await target.upstream.unload(target.upstream_id, who)
         return True

@@ -170,7 +170,7 @@ class MeteredEmbeddingModel:
         Raises:
             AlcoveError: As `Meter.admit`, and as the model.
         """
-        context = context or EmbeddingContext()
+        context = context or EmbeddingContext(user_id=self.principal.user_id)
         info, clock, served = self.inner.info, self.clock, context.served
         estimate = text_tokens_of(texts)
         call = Call(

@@ -88,7 +88,7 @@ class PassThroughService:
         admission = await self.meter.admit(who, call)
         exchange = _Exchange(self, call, who, admission, Served())
         try:
-            lease, begun = await route.attempt(call, lambda target: _send(target, request), exchange.served)
+            lease, begun = await route.attempt(call, lambda target: _send(target, request, who), exchange.served)
         except AlcoveError as error:
             await exchange.end(error=error)
             error.headers["x-trace-id"] = call.trace_id
@@ -132,10 +132,14 @@ class PassThroughService:
         return InvalidRequest(f"model: {reason}.", fields=(FieldError(field="model", message=reason),))
 
 
-async def _send(target: Target, request: PassedRequest) -> _Begun:
+async def _send(target: Target, request: PassedRequest, who: Principal) -> _Begun:
     body = request.body.named(target.upstream_id)
     response = await target.upstream.forward(
-        request.passage.path, body, content_type=request.content_type, accept=request.accept
+        request.passage.path,
+        body,
+        content_type=request.content_type,
+        accept=request.accept,
+        user_id=who.user_id,
     )
     return _Begun(response)
 

@@ -47,7 +47,7 @@ class Planner:
             NotEnoughMemory: When it cannot fit even alone.
         """
         num_ctx, note = self.context(model, options, purpose)
-        threads = min(options.num_thread or self.settings.threads or max(1, self.processors - 1), _MOST_THREADS)
+        threads = self._threads(options)
         batch = num_ctx if purpose != "chat" else options.num_batch or self._batch(model.shape, threads)
         slots = self.settings.parallel
         memory = memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
@@ -77,7 +77,7 @@ class Planner:
     def need_bytes(self, model: InstalledModel, options: LoadOptions, purpose: Purpose) -> int:
         """Predicts what a model takes: with the slots of the settings, or with one where only that fits."""
         num_ctx, _ = self.context(model, options, purpose)
-        threads = min(self.settings.threads or max(1, self.processors - 1), _MOST_THREADS)
+        threads = self._threads(LoadOptions())
         batch = num_ctx if purpose != "chat" else self._batch(model.shape, threads)
         whole, least = (
             memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
@@ -118,10 +118,16 @@ class Planner:
             (options.num_batch if purpose == "chat" else None, plan.batch),
             (options.num_gpu, plan.gpu_wanted),
             (options.main_gpu, plan.main_gpu),
-            (options.num_thread, plan.threads),
+            (options.num_thread and self._threads(options), plan.threads),
             (options.use_mmap, plan.use_mmap),
         )
         return all(wanted is None or wanted == has for wanted, has in pairs)
+
+    def _threads(self, options: LoadOptions) -> int:
+        """Gives the threads that compute: of those that a request asks for, no more than there are processors."""
+        if options.num_thread:
+            return min(options.num_thread, self.processors)
+        return min(self.settings.threads or max(1, self.processors - 1), _MOST_THREADS)
 
     @staticmethod
     def _batch(shape: ModelShape, threads: int) -> int:

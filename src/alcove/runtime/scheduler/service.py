@@ -5,7 +5,7 @@ wanted, after each change. What takes time (loading, ending, waiting for a proce
 advance again. So two decisions can never overlap, and tests drive them with a clock that stands still.
 
 Order: within a model, users take turns; between models, the one whose oldest request has waited longest is loaded next, one at a
-time, and nothing else begins before it. A model that is loaded gives its first turn before it can be asked to make room, so everybody is
+time, and nothing else begins before it, but while it has to end its turns first (to be loaded with other options). A model that is loaded gives its first turn before it can be asked to make room, so everybody is
 served in the end.
 """
 
@@ -49,6 +49,7 @@ _OVERDUE_S = 10.0  # so long after its deadline a turn's process is ended
 _ABANDONED_S = 2.0  # so long a process may go on for nobody
 _BUSY_SHARE = 0.5
 _SMOOTHING = 0.3
+_OTHER_OPTIONS = "is loaded anew with other options"
 
 
 @dataclass(slots=True)
@@ -121,6 +122,17 @@ class ModelScheduler:
             return
         run = entry.run
         entry.drain = "was unloaded by hand"
+        self._advance()
+        if run.phase is Phase.STOPPING and run.runner is not None:
+            await run.runner.wait()
+
+    async def expire(self, model: str) -> None:
+        """Lets a model go once nobody has a turn on it or waits for one, as if its last request had said so; pinned ones stay."""
+        entry = self._entries.get(await self._name(model))
+        if entry is None or entry.run is None or entry.is_pinned:
+            return
+        run = entry.run
+        entry.keep_alive_s = 0.0
         self._advance()
         if run.phase is Phase.STOPPING and run.runner is not None:
             await run.runner.wait()
@@ -212,6 +224,7 @@ class ModelScheduler:
         run = ticket.run
         if run is None:
             entry.queue.discard(ticket)
+            self._take_back_drain(entry)
         elif ticket in run.active:
             run.active.discard(ticket)
             entry.turn_s += _SMOOTHING * (now_s - ticket.granted_s - entry.turn_s)
@@ -223,6 +236,14 @@ class ModelScheduler:
             if run is entry.run and not run.active:
                 entry.idle_since_s = now_s
         self._advance()
+
+    def _take_back_drain(self, entry: Entry) -> None:
+        """Goes on with a process that was to end for one who has left, where it serves the next."""
+        run, ticket = entry.run, entry.queue.first()
+        if run is None or not run.is_ready or entry.drain != _OTHER_OPTIONS:
+            return
+        if ticket is None or self._is_served_by(run, ticket):
+            entry.drain = ""
 
     def _advance(self) -> None:
         """Does everything that can be done now."""
@@ -248,7 +269,7 @@ class ModelScheduler:
             if ticket is None:
                 return
             if not self._is_served_by(run, ticket):
-                entry.drain = "is loaded anew with other options"
+                entry.drain = _OTHER_OPTIONS
                 return
             entry.queue.take()
             ticket.run = run
@@ -271,7 +292,7 @@ class ModelScheduler:
         """Begins to load the model that was waited for longest, if it may be, or makes room for it."""
         while not any(each.run is not None and each.run.phase is Phase.LOADING for each in self._entries.values()):
             wanting = [each for each in self._entries.values() if len(each.queue) and each.not_before_s <= now_s]
-            wanting = [each for each in wanting if each.run is None or each.run.phase is Phase.STOPPING or each.drain]
+            wanting = [each for each in wanting if each.run is None or each.run.phase is Phase.STOPPING]
             if not wanting:
                 return
             entry = min(wanting, key=lambda each: each.queue.oldest())

@@ -73,6 +73,12 @@ class FakeLocalModels:
         if found is not None:
             self._wake()
 
+    async def expire(self, model: str) -> None:
+        """Forgets a model that nobody uses and that is not pinned."""
+        found = self.states.get(model)
+        if found is not None and not found.active and not found.is_pinned:
+            await self.unload(model)
+
     async def pin(self, model: str, *, is_pinned: bool) -> None:
         """Pins a model, or lets it go.
 

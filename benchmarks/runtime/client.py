@@ -144,7 +144,7 @@ def leave(door: Door, count: int, streams: int, seed: int) -> Left:
                 "stream": True,
                 "stream_options": {"include_usage": True},
             }
-            prompt = f"Number {number}: " + "more words " * (number % 20)
+            prompt = f"Number {number}: " + "more words " * (0 if number % 10 else 30)
             try:
                 if after_s is None:
                     answer = ask(door, prompt, fields)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import httpx2
 
 EMAIL = "bench@example.org"
 PASSWORD = "a long sentence nobody else would choose"
-_ALCOVE = str(Path(sys.executable).with_name("alcove"))
+_ALCOVE = (sys.executable, "-m", "alcove")
 
 
 @dataclass
@@ -35,9 +35,9 @@ class House:
     ready_s: float
     data_dir: Path
 
-    def new_key(self) -> str:
-        """Makes an API key with the command line."""
-        command = [_ALCOVE, "keys", "create", "--user", EMAIL, "--name", "bench"]
+    def new_key(self, *limits: str) -> str:
+        """Makes an API key with the command line; `limits` are its options."""
+        command = [*_ALCOVE, "keys", "create", "--user", EMAIL, "--name", "bench", *limits]
         made = subprocess.run(command, env=_environment(self.data_dir), stdout=subprocess.PIPE, text=True, check=True)
         return made.stdout.strip()
 
@@ -58,12 +58,12 @@ def _environment(data_dir: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running_house(data_dir: Path) -> Iterator[House]:
-    """Starts Alcove, waits for its `ready` line, and stops it by signal at the end."""
+def running_house(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[House]:
+    """Starts Alcove, waits for its `ready` line, and stops it by signal at the end; `settings` are variables of its environment."""
     started_s = time.perf_counter()
     process = subprocess.Popen(
-        [_ALCOVE, "up", "--port", "0"],
-        env=_environment(data_dir),
+        [*_ALCOVE, "up", "--port", "0"],
+        env=_environment(data_dir) | dict(settings or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

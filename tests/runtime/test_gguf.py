@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from alcove.runtime.errors import BadModelFile
 from alcove.runtime.gguf import GgufHeader, read_header
-from alcove.runtime.testing.gguf import TINY, Blocks, TinyShape, gguf_bytes, tiny_metadata, tiny_model, tiny_tensors
+from alcove.runtime.testing.gguf import (
+    TINY,
+    Blocks,
+    TinyShape,
+    gguf_bytes,
+    q8_0,
+    tiny_metadata,
+    tiny_model,
+    tiny_tensors,
+)
 
 MODEL = tiny_model()
 HEAD_BYTES = 12_000
@@ -199,3 +208,16 @@ def test_mutated_headers_give_a_model_or_a_named_error(tmp_path: Path, changes: 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_random_bytes_after_the_magic_are_refused(tmp_path: Path, data: bytes) -> None:
     refusal_of(tmp_path, b"GGUF" + struct.pack("<I", 3) + data)
+
+
+def test_quantised_matrices_are_near_what_they_were_and_counted_at_their_size(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(3).standard_normal((4, 64), dtype=np.float32)
+    numbers[1, :32] = 0
+    blocks = q8_0(numbers)
+    read = np.frombuffer(blocks.data, np.dtype([("step", "<f2"), ("numbers", "i1", (32,))]))
+    again = (read["step"].astype(np.float32)[:, None] * read["numbers"]).reshape(numbers.shape)
+    assert np.abs(again - numbers).max() < np.abs(numbers).max() / 127
+    shape = TinyShape(words=500)
+    header = header_of(tmp_path, tiny_model(shape, is_quantised=True))
+    last = header.tensors[-1]
+    assert (last.name, last.type, last.shape, last.size_bytes) == ("output.weight", "Q8_0", (64, 500), 500 * 2 * 34)

@@ -31,7 +31,7 @@ def main() -> None:
     _bound(plan)
     threading.Thread(target=_wait_for_end, daemon=True).start()
     try:
-        server = _serve(plan)
+        server = serve(plan)
     except Exception as error:  # noqa: BLE001  the process's edge: whatever it was, the parent is told
         _say(answer, {"state": "error", "detail": str(error)[:2000] or type(error).__name__})
         os._exit(1)
@@ -40,7 +40,8 @@ def main() -> None:
         signal.pause()
 
 
-def _serve(plan: Mapping[str, Any]) -> Any:  # noqa: ANN401  the extension module has no types
+def serve(plan: Mapping[str, Any]) -> Any:  # noqa: ANN401  the extension module has no types
+    """Sets llama.cpp up as planned, and gives its server, which runs."""
     import xllamacpp as engine  # noqa: PLC0415  only after the process has been bounded
 
     params = engine.CommonParams()

@@ -21,6 +21,8 @@ CHATML: Final = (
 
 _ALIGNMENT = 32
 _NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6  # llama.cpp's token types
+_BLOCK, _Q8_0, _Q8_0_FILE = 32, 8, 7  # GGML's numbers of the tensor's type, and of the file's
+_Q8_0_BLOCK = np.dtype([("step", "<f2"), ("numbers", "i1", (_BLOCK,))])
 _LLAMA2C_HEADER = struct.Struct("<7i")
 _LLAMA2C_BYTES_FROM = 3  # tokens 3 to 258 are the bytes
 
@@ -38,6 +40,7 @@ class TinyShape:
         kv_heads: Of keys and values.
         hidden: Width inside a block's second half.
         context: Tokens of context.
+        words: Of its vocabulary; 0 for those that are needed.
     """
 
     width: int = 64
@@ -46,6 +49,7 @@ class TinyShape:
     kv_heads: int = 2
     hidden: int = 128
     context: int = 4096
+    words: int = 0
 
 
 TINY: Final = TinyShape()
@@ -94,10 +98,28 @@ def gguf_bytes(metadata: Mapping[str, object], tensors: Mapping[str, Array | Blo
     return b"".join([_padded(b"".join(head)), *bodies])
 
 
+def q8_0(array: Array) -> Blocks:
+    """Gives an array as GGML's Q8_0: blocks of 32 numbers as bytes, and of each the size of a step as a 16 bit float.
+
+    Raises:
+        ValueError: When its rows cannot be parted into blocks.
+    """
+    if array.shape[-1] % _BLOCK:
+        msg = f"rows of {array.shape[-1]} numbers cannot be parted into blocks of {_BLOCK}"
+        raise ValueError(msg)
+    numbers = array.astype(np.float32).reshape(-1, _BLOCK)
+    steps = np.abs(numbers).max(axis=1, keepdims=True) / 127
+    blocks = np.empty(len(numbers), _Q8_0_BLOCK)
+    blocks["step"] = steps[:, 0]
+    blocks["numbers"] = np.rint(np.divide(numbers, steps, out=np.zeros_like(numbers), where=steps > 0))
+    return Blocks(type_number=_Q8_0, shape=array.shape, data=blocks.tobytes())
+
+
 def tiny_metadata(shape: TinyShape = TINY, *, is_embedder: bool = False, template: str = CHATML) -> dict[str, object]:
     """Gives the keys and values of a tiny model with a byte-level vocabulary."""
     tokens, merges = _byte_vocabulary()
     controls = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokens += [f"\u0120w{number}" for number in range(shape.words - len(tokens) - len(controls))]  # spoken, never read
     metadata: dict[str, object] = {
         **_llama_metadata(shape, "tiny embedder" if is_embedder else "tiny"),
         "tokenizer.ggml.model": "gpt2",
@@ -144,7 +166,12 @@ def tiny_tensors(shape: TinyShape = TINY, *, words: int, seed: int = 1) -> dict[
 
 
 def tiny_model(
-    shape: TinyShape = TINY, *, is_embedder: bool = False, seed: int = 1, metadata: Mapping[str, object] | None = None
+    shape: TinyShape = TINY,
+    *,
+    is_embedder: bool = False,
+    seed: int = 1,
+    metadata: Mapping[str, object] | None = None,
+    is_quantised: bool = False,
 ) -> bytes:
     """Gives a tiny model that chats, or one that embeds.
 
@@ -153,10 +180,15 @@ def tiny_model(
         is_embedder: Whether it embeds rather than chats.
         seed: Of its random weights: another seed is another model.
         metadata: Values to put in place of its own; None takes one out.
+        is_quantised: Whether its matrices are Q8_0 rather than F16.
     """
     values = tiny_metadata(shape, is_embedder=is_embedder)
     words = values["tokenizer.ggml.tokens"]
-    tensors = tiny_tensors(shape, words=len(words) if isinstance(words, list) else 0, seed=seed)
+    made = tiny_tensors(shape, words=len(words) if isinstance(words, list) else 0, seed=seed)
+    tensors: dict[str, Array | Blocks] = dict(made)
+    if is_quantised:
+        tensors |= {name: q8_0(array) for name, array in made.items() if array.ndim > 1}
+        values["general.file_type"] = _Q8_0_FILE
     changed = {key: value for key, value in (values | dict(metadata or {})).items() if value is not None}
     return gguf_bytes(changed, tensors)
 

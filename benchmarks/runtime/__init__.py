@@ -1,0 +1,1 @@
+"""Local models: what the platform takes of llama.cpp's speed."""

@@ -18,6 +18,7 @@ _MB = 1 << 20
 _BASE_BYTES = 32 * _MB  # a child before it has a model: 26 MB, measured
 _LAYER_VALUES = 24  # numbers of four bytes for each token of a batch and each of the model's width, while it computes
 _CACHE_SHARE = {"f16": 1.0, "q8_0": 34 / 64, "q4_0": 18 / 64}
+_CONTEXT_STEP = 256  # llama.cpp rounds each slot's context up to a multiple of this
 _EMBEDDING_CTX = 2048  # an embedder takes the whole text at once, and memory for it
 _BATCHES = (32, 64, 128, 256, 512)
 _BATCH_S = 0.15
@@ -94,7 +95,7 @@ class Planner:
         for name in ("num_ctx", "num_batch", "num_thread"):
             value = getattr(options, name)
             if value is not None and not 0 < value <= 1 << 30:
-                msg = f"{name} is {value}; it has to be 1 or more."
+                msg = f"{name} is {value}; it has to be from 1 to {1 << 30:,}."
                 raise InvalidRequest(msg)
         own = model.parameters.get("num_ctx")
         most = model.shape.context_length or 1 << 30
@@ -103,7 +104,7 @@ class Planner:
         )
         wanted = options.num_ctx or (own if isinstance(own, int) and own > 0 else default)
         if wanted <= most:
-            return wanted, ""
+            return min(-(-wanted // _CONTEXT_STEP) * _CONTEXT_STEP, most), ""
         if options.num_ctx is None and not isinstance(own, int):
             return most, ""
         return most, f"num_ctx {wanted} was cut to {most}, the length {model.name} was trained on"

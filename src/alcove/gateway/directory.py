@@ -48,6 +48,11 @@ class _Open:
     listed_at_s: float = float("-inf")
 
     @property
+    def is_worth_telling(self) -> bool:
+        """Whether people want to know that it is there: local models are no server, so without a model there is nothing."""
+        return self.deployment.provider is not Provider.LOCAL or bool(self.listed)
+
+    @property
     def is_discovered(self) -> bool:
         return self.deployment.source is DeploymentSource.DISCOVERED
 
@@ -161,7 +166,8 @@ class DeploymentDirectory:
             if each.is_discovered
             else each.deployment
             for each in self._open
-            if each.deployment.source is source and (not each.is_discovered or each.is_reached)
+            if each.deployment.source is source
+            and (not each.is_discovered or (each.is_reached and each.is_worth_telling))
         ]
 
     def has_generative(self) -> bool:

@@ -67,6 +67,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     suppress_health_check=list(HealthCheck),
 )
 def test_made_up_requests_get_announced_answers(case: schemathesis.Case, target: Target):
+    if case.path in ENDLESS:  # a stream that goes on for minutes; its own tests read it
+        return
     made_up = repr((case.path_parameters, case.query, case.body)).encode()
     is_real = case.method != "DELETE" and crc32(made_up) % 3
     if is_real:  # most of them are about something that is there
@@ -79,6 +81,7 @@ def test_made_up_requests_get_announced_answers(case: schemathesis.Case, target:
     case.validate_response(response, excluded_checks=excluded)
 
 
+ENDLESS = {"/api/v1/runtime/running/events"}
 ANNOUNCED = {"status_code_conformance", "content_type_conformance", "response_schema_conformance"}
 
 

@@ -53,7 +53,12 @@ def _served(request: Request) -> ServedModels:
 
 
 ServedDep = Annotated[ServedModels, Depends(_served)]
-_ERRORS: dict[int | str, dict[str, Any]] = {401: {"description": "No key"}, 404: {"description": "Not here"}}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "No name or digest"},
+    401: {"description": "No key"},
+    403: {"description": "Not for this key"},
+    404: {"description": "Not here"},
+}
 
 
 @router.get("/", responses=_ERRORS, response_class=Response)

@@ -14518,8 +14518,22 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No name or digest */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No key */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not for this key */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14553,8 +14567,22 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No name or digest */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No key */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not for this key */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14597,8 +14625,22 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No name or digest */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No key */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not for this key */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -178,5 +178,5 @@ def test_failure_in_the_middle_cuts_the_connection_and_nothing_else(serving: Hot
     client.answer()
     serving.face.slots = None  # type: ignore[assignment]  # whatever breaks
     client.send(request())
-    with pytest.raises((AssertionError, ConnectionResetError), match="closed|reset"):
+    with pytest.raises((AssertionError, ConnectionResetError), match=r"closed|reset"):
         client.answer()

@@ -41,15 +41,14 @@ class KnownHeads:
         """Gives the secret and the body of a request; None when its head is not known, or `data` is not one whole request."""
         if not data.startswith(self._start):
             return None
-        end = data.find(_END, 0, _MAX_HEAD_BYTES)
-        length = _LENGTH.search(data, 0, end + 2) if end > 0 else None
-        if length is None:
+        parts = _apart(data)
+        if parts is None:
             return None
-        secret = self._secrets.get(data[: length.start()] + data[length.end() - 2 : end])
-        size = int(length[1])
-        if secret is None or size > self._max_body_bytes or len(data) != end + 4 + size:
+        head, size, body_at = parts
+        secret = self._secrets.get(head)
+        if secret is None or size > self._max_body_bytes or len(data) != body_at + size:
             return None
-        return secret, data[end + 4 :]
+        return secret, data[body_at:]
 
     def learn(self, data: bytes, fields: Iterable[tuple[bytes, bytes]], secret: str) -> None:
         """Takes in the head of a request that was read and found in order.
@@ -59,13 +58,21 @@ class KnownHeads:
             fields: The header fields as the parser found them, names in lower case, none twice.
             secret: The secret that came with them.
         """
-        end = data.find(_END, 0, _MAX_HEAD_BYTES)
-        length = _LENGTH.search(data, 0, end + 2) if end > 0 else None
-        if length is None or not data.startswith(self._start) or not all(_is_lasting(*each) for each in fields):
+        parts = _apart(data)
+        if parts is None or not data.startswith(self._start) or not all(_is_lasting(*each) for each in fields):
             return
         if len(self._secrets) >= _MAX_HEADS:
             self._secrets.clear()
-        self._secrets[data[: length.start()] + data[length.end() - 2 : end]] = secret
+        self._secrets[parts[0]] = secret
+
+
+def _apart(data: bytes) -> tuple[bytes, int, int] | None:
+    """Gives a head without the length of its body, that length, and where the body begins; None where there is no such head."""
+    end = data.find(_END, 0, _MAX_HEAD_BYTES)
+    length = _LENGTH.search(data, 0, end + 2) if end > 0 else None
+    if length is None:
+        return None
+    return data[: length.start()] + data[length.end() - 2 : end], int(length[1]), end + len(_END)
 
 
 def _is_lasting(name: bytes, value: bytes) -> bool:

@@ -10,20 +10,18 @@ from functools import partial
 from typing import Annotated, Literal, cast
 
 import pydantic_core
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from alcove.gateway.body import json_object, read_body
+from alcove.gateway.body import json_object
 from alcove.gateway.faces.anthropic_answer import MessageWriter, WholeMessage
 from alcove.gateway.faces.anthropic_request import messages_request
-from alcove.gateway.faces.route import Asked, FaceRoute, Sent, send_json
+from alcove.gateway.faces.route import Asked, FaceRoute, Sent, received, send_json
 from alcove.gateway.faces.token_count import TokenCount
 from alcove.gateway.fields import refuse
-from alcove.gateway.openai_api import ChatFace
 from alcove.infra.middleware import header
-from alcove.infra.web import principal
 
 router = APIRouter(prefix="/v1/messages", tags=["anthropic"])
 
@@ -61,15 +59,12 @@ class CountTokens:
         Raises:
             AlcoveError: The application renders it.
         """
-        scope["route"] = COUNT_ROUTE
-        state = scope.get("state", {})
-        who = principal(Request(scope))
-        face = cast("ChatFace", state["chat_face"])
+        came = await received(COUNT_ROUTE, scope, receive)
+        if came is None:
+            return
+        state, who, face, body = came
         counting = cast("TokenCount", state["token_count"])
         request_id = str(state.get("request_id", ""))
-        body = await read_body(receive, face.settings.max_body_bytes)
-        if body is None:
-            return
         beta = _beta(header(scope, b"anthropic-beta"))
         request = messages_request(json_object(body), beta=beta, is_counted_only=True)
         with face.slots.take(who.user_id):

@@ -8,21 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from alcove.gateway.body import read_body
 from alcove.gateway.cache.headers import cache_control
 from alcove.gateway.faces.ollama_answer import NDJSON, LineWriter, WholeOllamaAnswer, load_body
 from alcove.gateway.faces.ollama_names import OllamaNames
 from alcove.gateway.faces.ollama_request import OllamaCall, chat_call, fitted, generate_call, load_options
-from alcove.gateway.faces.route import Asked, answer, send_json
-from alcove.gateway.openai_api import ChatFace
+from alcove.gateway.faces.route import Asked, answer, received, send_json
 from alcove.gateway.ports import ModelLoading
 from alcove.gateway.service import ModelCatalogue
-from alcove.infra.web import principal
 from alcove.kernel.errors import ModelNotFound
 from alcove.kernel.ports import ModelInfo
 from alcove.kernel.principal import Principal
@@ -50,13 +47,10 @@ class OllamaRoute:
         Raises:
             AlcoveError: Before anything has been sent; the application renders it.
         """
-        scope["route"] = self.route  # as FastAPI's own routes do, for logs and metrics
-        state = scope.get("state", {})
-        who = principal(Request(scope))
-        face = cast("ChatFace", state["chat_face"])
-        body = await read_body(receive, face.settings.max_body_bytes)
-        if body is None:
+        came = await received(self.route, scope, receive)
+        if came is None:
             return
+        state, who, face, body = came
         call = self._read(body)
         info = await _info(cast("ModelCatalogue", state["model_catalogue"]), call, who)
         with face.slots.take(who.user_id):

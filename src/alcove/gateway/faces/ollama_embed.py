@@ -11,23 +11,21 @@ from dataclasses import dataclass
 from typing import cast
 
 import pydantic_core
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from alcove.gateway.body import read_body
 from alcove.gateway.embedding import EmbeddingRequest, EmbeddingService
 from alcove.gateway.faces.ollama_api import ERRORS, OllamaBody
 from alcove.gateway.faces.ollama_fields import a_count, a_flag, a_text, body_of, options_of, refuse
 from alcove.gateway.faces.ollama_names import OllamaNames
-from alcove.gateway.faces.route import send_json
+from alcove.gateway.faces.route import received, send_json
 from alcove.gateway.fields import MAX_ID, Fields
 from alcove.gateway.ollama_words import LOAD_OPTIONS
-from alcove.gateway.openai_api import MAX_INPUT_CHARACTERS, MAX_INPUTS, ChatFace
+from alcove.gateway.openai_api import MAX_INPUT_CHARACTERS, MAX_INPUTS
 from alcove.gateway.ports import ModelLoading
 from alcove.gateway.service import ModelCatalogue
-from alcove.infra.web import principal
 from alcove.kernel.chat import JsonValue
 from alcove.kernel.errors import ContextOverflow, InvalidRequest, ModelNotFound, UpstreamError
 from alcove.kernel.ports import Embeddings
@@ -159,13 +157,10 @@ class EmbedRoute:
         Raises:
             AlcoveError: The application renders it.
         """
-        scope["route"] = self.route  # as FastAPI's own routes do, for logs and metrics
-        state = scope.get("state", {})
-        who = principal(Request(scope))
-        face = cast("ChatFace", state["chat_face"])
-        body = await read_body(receive, face.settings.max_body_bytes)
-        if body is None:
+        came = await received(self.route, scope, receive)
+        if came is None:
             return
+        state, who, face, body = came
         begun_ns = time.monotonic_ns()
         call = self._read(body)
         model_id = await _model_id(cast("ModelCatalogue", state["model_catalogue"]), call.name, who)

@@ -7,7 +7,7 @@ that it is given. As with chat completions, a second route of the same path, whi
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from fastapi import APIRouter, Request
 from starlette.routing import Route
@@ -22,6 +22,7 @@ from alcove.infra.web import principal
 from alcove.kernel.chat import Answer, ChatRequest, Delta, JsonValue
 from alcove.kernel.errors import AlcoveError
 from alcove.kernel.ports import DEFAULT_MODEL
+from alcove.kernel.principal import Principal
 from alcove.kernel.turn import Turn
 
 
@@ -79,6 +80,36 @@ Raises:
 """
 
 
+class Came(NamedTuple):
+    """A request that has come whole.
+
+    Attributes:
+        state: What the house put beside it.
+        who: Who asks.
+        face: Bounds and runs answers.
+        body: Its body.
+    """
+
+    state: Mapping[str, object]
+    who: Principal
+    face: ChatFace
+    body: bytes
+
+
+async def received(route: Route, scope: Scope, receive: Receive) -> Came | None:
+    """Takes a request in; None when its client has left before the end of it.
+
+    Raises:
+        AlcoveError: When nobody is asking, or the body is too large; the application renders it.
+    """
+    scope["route"] = route  # as FastAPI's own routes do, for logs and metrics
+    state: Mapping[str, object] = scope.get("state", {})
+    who = principal(Request(scope))
+    face = cast("ChatFace", state["chat_face"])
+    body = await read_body(receive, face.settings.max_body_bytes)
+    return None if body is None else Came(state, who, face, body)
+
+
 class FaceRoute:
     """`POST` on one path."""
 
@@ -104,14 +135,11 @@ class FaceRoute:
         Raises:
             AlcoveError: Before anything has been sent; the application renders it.
         """
-        scope["route"] = self.route  # as FastAPI's own routes do, for logs and metrics
-        state = scope.get("state", {})
-        who = principal(Request(scope))
-        face = cast("ChatFace", state["chat_face"])
-        request_id = str(state.get("request_id", ""))
-        body = await read_body(receive, face.settings.max_body_bytes)
-        if body is None:
+        came = await received(self.route, scope, receive)
+        if came is None:
             return
+        state, who, face, body = came
+        request_id = str(state.get("request_id", ""))
         asked = self._read(Sent(data=json_object(body), headers=_headers(scope), request_id=request_id))
         if asked.request.model == DEFAULT_MODEL:
             chosen = await face.runner.models.chat_model(DEFAULT_MODEL, who)

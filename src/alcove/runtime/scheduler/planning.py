@@ -49,12 +49,8 @@ class Planner:
         """
         num_ctx, note = self.context(model, options, purpose)
         threads = self._threads(options)
-        batch = num_ctx if purpose != "chat" else options.num_batch or self._batch(model.shape, threads)
-        slots = self.settings.parallel
-        memory = memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
-        while memory > self.budget_bytes and slots > 1:
-            slots //= 2
-            memory = memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
+        batch = self._batch_of(model, options, purpose, num_ctx)
+        slots, memory = self._fitted(model, num_ctx, batch)
         if memory > self.budget_bytes:
             msg = (
                 f"{model.name!r} needs {memory // _MB} MB with a context of {num_ctx} tokens, and local models may take "
@@ -76,15 +72,24 @@ class Planner:
         )
 
     def need_bytes(self, model: InstalledModel, options: LoadOptions, purpose: Purpose) -> int:
-        """Predicts what a model takes: with the slots of the settings, or with one where only that fits."""
+        """Predicts what a model would take by its plan; where it cannot fit, what it would take at least."""
         num_ctx, _ = self.context(model, options, purpose)
-        threads = self._threads(LoadOptions())
-        batch = num_ctx if purpose != "chat" else self._batch(model.shape, threads)
-        whole, least = (
-            memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
-            for slots in (self.settings.parallel, 1)
-        )
-        return whole if whole <= self.budget_bytes else least
+        return self._fitted(model, num_ctx, self._batch_of(model, options, purpose, num_ctx))[1]
+
+    def _batch_of(self, model: InstalledModel, options: LoadOptions, purpose: Purpose, num_ctx: int) -> int:
+        """Gives the tokens computed at a time; what is no chat is taken in whole."""
+        if purpose != "chat":
+            return num_ctx
+        return options.num_batch or self._batch(model.shape, self._threads(options))
+
+    def _fitted(self, model: InstalledModel, num_ctx: int, batch: int) -> tuple[int, int]:
+        """Gives as many slots as fit, of those the settings say, halved until they do; and the memory they take. One is the least."""
+        slots = self.settings.parallel
+        memory = memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
+        while memory > self.budget_bytes and slots > 1:
+            slots //= 2
+            memory = memory_bytes(model, num_ctx, slots, batch, self.settings.cache_type)
+        return slots, memory
 
     def context(self, model: InstalledModel, options: LoadOptions, purpose: Purpose) -> tuple[int, str]:
         """Gives the tokens of context, and in words what was asked for where that is more than the model can.

@@ -150,15 +150,6 @@ class ModelScheduler:
         """Gives what models take of what they may take together."""
         return MemoryUse(budget_bytes=self.planner.budget_bytes, taken_bytes=_taken(list(self._entries.values())))
 
-    async def load(self, model: str, *, keep_alive_s: float | None = None) -> None:
-        """Loads a model without asking it anything.
-
-        Raises:
-            AlcoveError: As `lease`.
-        """
-        async with self.lease(LeaseRequest(model=model, keep_alive_s=keep_alive_s)):
-            pass
-
     async def watch(self) -> AsyncGenerator[RunningModel, None]:
         """Gives every model's state now, and then every change."""
         async with contextlib.aclosing(self._watchers.watch(list(self.running()))) as changes:

@@ -67,9 +67,6 @@ class BrokenPricing:
 class Settled:
     outcomes: list[Outcome] = field(default_factory=list)
 
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        return ()
-
     def lines(self) -> bytes:
         return b""
 

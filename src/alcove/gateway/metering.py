@@ -1,7 +1,6 @@
 """A meter without limits: every call may be made, and leaves its usage row. For tests, and for a house that limits nobody."""
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -75,12 +74,8 @@ class FreeAdmission:
     _log: UsageLog
     _is_settled: bool = False
 
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Gives no header fields: nothing is limited."""
-        return ()
-
     def lines(self) -> bytes:
-        """Gives none of them."""
+        """Gives no header fields: nothing is limited."""
         return b""
 
     def settle(self, outcome: Outcome) -> None:

@@ -316,12 +316,8 @@ class Router(Protocol):
 class Admission(Protocol):
     """A call that may be made; settle it once, in every case."""
 
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Gives the header fields, as things stand now, that tell how much is left (`x-ratelimit-*`)."""
-        ...
-
     def lines(self) -> bytes:
-        """Gives the same as they stand in a head, each ended by CR LF."""
+        """Gives the header fields, as things stand now, that tell how much is left (`x-ratelimit-*`), each ended by CR LF."""
         ...
 
     def settle(self, outcome: Outcome) -> None:

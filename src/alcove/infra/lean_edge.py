@@ -149,6 +149,11 @@ def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
+def header_fields(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Gives the fields of lines made here, each ended by CR LF, as pairs of name and value."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.splitlines())]
+
+
 def header_lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Gives header fields as they stand in a head.
 

@@ -43,8 +43,3 @@ def limit_lines(left: LimitsLeft) -> bytes:
         whole, micros = divmod((left.budget_nano + 500) // 1000, 1_000_000)
         lines += _BUDGET % (whole, micros)
     return lines
-
-
-def limit_headers(left: LimitsLeft) -> list[tuple[bytes, bytes]]:
-    """Gives the same as pairs of name and value."""
-    return [(name, value) for name, _, value in (line.partition(b": ") for line in limit_lines(left).splitlines())]

@@ -1,12 +1,11 @@
 """The meter of a house that limits: scope, models and limits are checked before a call; what it came to is counted after it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from alcove.gateway.calls import Call, Outcome
-from alcove.gateway.limits.headers import limit_headers, limit_lines
+from alcove.gateway.limits.headers import limit_lines
 from alcove.gateway.limits.models import Standing, is_counted, nano_of
 from alcove.gateway.limits.ports import CostEstimate, LimitStore, Reservation
 from alcove.gateway.limits.words import refusal
@@ -45,12 +44,8 @@ class _Kept:
         self._counts = counts
         self._is_settled = False
 
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Gives no header fields: nothing is counted."""
-        return ()
-
     def lines(self) -> bytes:
-        """Gives none of them."""
+        """Gives no header fields: nothing is counted."""
         return b""
 
     def settle(self, outcome: Outcome) -> None:
@@ -76,12 +71,8 @@ class _Limited(_Kept):
         super().__init__(who, call, usage, counts)
         self._reservation = reservation
 
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Gives the header fields that tell how much is left."""
-        return limit_headers(self._reservation.left())
-
     def lines(self) -> bytes:
-        """Gives the same as lines."""
+        """Gives the header fields that tell how much is left."""
         return limit_lines(self._reservation.left())
 
     def settle(self, outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from alcove.gateway.limits.estimates import (
     tokens_of,
 )
 from alcove.gateway.limits.meter import LimitedMeter
+from alcove.infra.lean_edge import header_fields
 from alcove.kernel.chat import ChatRequest, Delta, Usage
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import AlcoveError, InternalError
@@ -106,7 +107,7 @@ class MeteredModel:
         admission = await self.meter.admit(context.principal, call)
         answered = _Answered()
         try:
-            context.headers[:] = admission.headers()
+            context.headers[:] = header_fields(admission.lines())
             async with aclosing(self.inner.stream(request, context)) as deltas:
                 async for delta in deltas:
                     answered.add(delta, self.clock)

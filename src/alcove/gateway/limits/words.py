@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from alcove.gateway.limits.headers import duration, limit_headers
+from alcove.gateway.limits.headers import duration, limit_lines
 from alcove.gateway.limits.models import LimitKind, Standing, left_of, usd_of
+from alcove.infra.lean_edge import header_fields
 from alcove.kernel.errors import BudgetExceeded, RateLimited
 from alcove.kernel.principal import Allowance, BudgetPeriod
 
@@ -22,7 +23,7 @@ _MONTHS = (
 def refusal(standing: Standing) -> RateLimited:
     """Gives the error of a limit that has nothing left."""
     who, has = _subject(standing.allowance)
-    headers = {name.decode(): value.decode() for name, value in limit_headers(left_of((standing,)))}
+    headers = {name.decode(): value.decode() for name, value in header_fields(limit_lines(left_of((standing,))))}
     limit, used = f"{standing.limit:,}", f"{standing.used:,}"
     if standing.kind in {LimitKind.BUDGET_USD, LimitKind.BUDGET_TOKENS}:
         return _budget_refusal(standing, headers)

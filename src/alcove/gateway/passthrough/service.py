@@ -10,6 +10,7 @@ from alcove.gateway.passthrough.counts import Counts, counts_of
 from alcove.gateway.passthrough.models import PassedAnswer, PassedRequest
 from alcove.gateway.ports import Admission, Lease, Meter, Router, Target, TransportResponse
 from alcove.infra.http import HttpClientError
+from alcove.infra.lean_edge import header_fields
 from alcove.kernel.chat import Usage
 from alcove.kernel.clock import Clock
 from alcove.kernel.errors import (
@@ -116,7 +117,7 @@ class PassThroughService:
             pieces=pieces,
             close=close,
             trace_id=call.trace_id,
-            headers=tuple(admission.headers()),
+            headers=tuple(header_fields(admission.lines())),
         )
 
     async def _not_passed(self, request: PassedRequest, who: Principal) -> AlcoveError:
